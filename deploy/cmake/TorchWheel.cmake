@@ -1,0 +1,47 @@
+# Imported targets for the LibTorch inside the pinned torch wheel: torch (libtorch, libtorch_cpu, libc10) and, when the
+# wheel has them, torch_cuda. Torch's own CMake config insists on a CUDA toolkit layout, so it is not used.
+set(GWM_TORCH_ROOT "$ENV{GWM_TORCH_ROOT}" CACHE PATH "Folder with include/ and lib/ of LibTorch; empty: the pinned wheel")
+if(NOT GWM_TORCH_ROOT)
+  file(GLOB candidates "${CMAKE_SOURCE_DIR}/build/python/lib/python3.*/site-packages/torch")
+  list(POP_FRONT candidates first)
+  set(GWM_TORCH_ROOT "${first}" CACHE PATH "" FORCE)
+endif()
+if(NOT EXISTS "${GWM_TORCH_ROOT}/lib/libtorch_cpu.so")
+  message(FATAL_ERROR "LibTorch not found in '${GWM_TORCH_ROOT}'. Run deploy/setup.sh, or set GWM_TORCH_ROOT.")
+endif()
+message(STATUS "LibTorch: ${GWM_TORCH_ROOT}")
+
+foreach(lib torch torch_cpu c10)
+  add_library(torchlib::${lib} SHARED IMPORTED)
+  set_target_properties(torchlib::${lib} PROPERTIES IMPORTED_LOCATION "${GWM_TORCH_ROOT}/lib/lib${lib}.so")
+endforeach()
+add_library(torch INTERFACE)
+target_include_directories(torch SYSTEM INTERFACE
+  "${GWM_TORCH_ROOT}/include" "${GWM_TORCH_ROOT}/include/torch/csrc/api/include")
+# Libraries of the wheel are loaded through each other's RUNPATH; the linker needs to be told where to look.
+target_link_options(torch INTERFACE "-Wl,-rpath,${GWM_TORCH_ROOT}/lib" "-Wl,-rpath-link,${GWM_TORCH_ROOT}/lib"
+  "-Wl,--allow-shlib-undefined")
+target_link_libraries(torch INTERFACE torchlib::torch torchlib::torch_cpu torchlib::c10)
+set(GWM_HAVE_TORCH_CUDA OFF)
+if(EXISTS "${GWM_TORCH_ROOT}/lib/libtorch_cuda.so")
+  foreach(lib torch_cuda c10_cuda)
+    add_library(torchlib::${lib} SHARED IMPORTED)
+    set_target_properties(torchlib::${lib} PROPERTIES IMPORTED_LOCATION "${GWM_TORCH_ROOT}/lib/lib${lib}.so")
+  endforeach()
+  add_library(torch_cuda INTERFACE)
+  # Nothing of ours names a symbol of libtorch_cuda, yet loading it registers the CUDA back end.
+  target_link_libraries(torch_cuda INTERFACE torch
+    -Wl,--no-as-needed torchlib::torch_cuda torchlib::c10_cuda -Wl,--as-needed)
+  set(GWM_HAVE_TORCH_CUDA ON)
+endif()
+
+# One precompiled <torch/torch.h> for the whole tree: link gwm_torch and call gwm_use_torch_pch(target).
+file(WRITE "${CMAKE_BINARY_DIR}/torch_pch.cc" "// Holds the precompiled Torch header.\n")
+add_library(gwm_torch INTERFACE)
+target_link_libraries(gwm_torch INTERFACE gwm_options torch)
+add_library(gwm_torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cc")
+target_link_libraries(gwm_torch_pch PRIVATE gwm_torch)
+target_precompile_headers(gwm_torch_pch PRIVATE <torch/torch.h>)
+function(gwm_use_torch_pch target)
+  target_precompile_headers(${target} REUSE_FROM gwm_torch_pch)
+endfunction()

@@ -1,0 +1,135 @@
+// A world model that can be reset, stepped and looked at. The server sees the engine through this header alone.
+//
+// States are immutable: a step reads one state and makes another. So a step that fails or is cancelled changes nothing
+// (the caller keeps the old pointer), committing a step is an assignment, and forking an environment is a pointer copy.
+//
+//   auto world = OpenWorld({.checkpoint_dir = "checkpoints/gwm-small"});
+//   auto states = (*world)->Reset({{.frames = frames}});
+//   auto rows = (*world)->Step({{.state = (*states)[0], .action = action, .noise = {.seed = 7}}}, {});
+//   auto images = (*world)->Render({{.state = (*rows)[0].next, .camera = camera}}, {});
+#ifndef GWM_ENGINE_API_WORLD_H_
+#define GWM_ENGINE_API_WORLD_H_
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/api/types.h"
+
+namespace gwm {
+
+// One environment's state in the world's pool. Opaque; the slot returns to the pool with the last pointer.
+// Releasing is thread-safe; everything else happens inside World's calls.
+class WorldState {
+ public:
+  virtual ~WorldState() = default;
+};
+using StatePtr = std::shared_ptr<const WorldState>;
+
+struct WorldSpec {
+  std::string model_id;            // "gwm-small"
+  std::string checkpoint_digest;   // hex SHA-256 over the checkpoint's files
+  std::string device;              // "cpu", "cuda:0"
+  int action_dim = 0;
+  float action_min = -1;
+  float action_max = 1;
+  int context_frames = 1;          // the most frames that Reset makes use of
+  int views = 1;
+  int height = 0;                  // pixels of the frames that Reset takes
+  int width = 0;
+  int tokens = 0;                  // M
+  int latent_dim = 0;              // L
+  int feature_dim = 0;             // D
+  int default_sampler_calls = 1;
+  int max_sampler_calls = 1;
+  int64_t state_bytes = 0;         // one state in the pool
+  int64_t pool_states = 0;         // capacity of the pool
+  int reset_pool_size = 0;         // real frames shipped with the checkpoint; 0: Reset needs frames
+  int64_t gaussians = 0;           // N of a decoded state
+  std::vector<Camera> cameras;     // the default camera of each view
+  double control_dt_s = 0;         // seconds of the real environment per step
+  int training_horizon = 0;        // steps up to which the model was evaluated
+  std::vector<std::string> tasks;  // what it was trained on
+};
+
+struct ResetRequest {
+  // Exactly one of the two: real frames, or an entry of the shipped pool, 0..reset_pool_size-1.
+  std::optional<RgbdFrames> frames;
+  std::optional<int> pool_index;
+};
+
+struct StepRequest {
+  StatePtr state;
+  std::span<const float> action;  // [A], finite, within [action_min, action_max]
+  NoiseKey noise;
+};
+struct StepOptions {
+  int sampler_calls = 0;  // 0: the default
+};
+struct StepRow {
+  absl::Status status;  // not OK (DataLoss: non-finite output): `next` is null and nothing else is set
+  StatePtr next;
+  float reward = 0;
+  bool terminated = false;
+  bool success = false;
+  float success_probability = 0;
+};
+
+enum RenderOutputs : uint32_t { kRenderRgb = 1, kRenderDepth = 2, kRenderAlpha = 4 };
+struct RenderRequest {
+  StatePtr state;
+  Camera camera;  // width and height are those of the image wanted
+};
+struct RenderOptions {
+  uint32_t outputs = kRenderRgb;
+  DType rgb_dtype = DType::kU8;  // kU8 (rounded) or kF32 in [0, 1]
+};
+struct RenderedView {
+  HostTensor rgb;    // [H, W, 3]
+  HostTensor depth;  // f32 [H, W] m, expected depth along the optical axis; 0 where alpha is 0
+  HostTensor alpha;  // f32 [H, W]
+};
+
+struct LatentTokens {
+  HostTensor latents;  // f32 [M, L], standardised
+  HostTensor centres;  // f32 [M, 3] m, world
+};
+
+// Device-thread only: one thread makes all calls. Rows never influence each other: a row's result is the same bits alone
+// and in any batch (CPU). Malformed arguments give InvalidArgument; a full pool gives ResourceExhausted.
+class World {
+ public:
+  virtual ~World() = default;
+  virtual const WorldSpec& spec() const = 0;
+
+  virtual absl::StatusOr<std::vector<StatePtr>> Reset(const std::vector<ResetRequest>& rows) = 0;
+  virtual absl::StatusOr<std::vector<StepRow>> Step(const std::vector<StepRequest>& rows,
+                                                    const StepOptions& options) = 0;
+  virtual absl::StatusOr<std::vector<RenderedView>> Render(const std::vector<RenderRequest>& rows,
+                                                           const RenderOptions& options) = 0;
+  // The state's own cameras: those of the frames it was reset from, V of them.
+  virtual absl::StatusOr<std::vector<Camera>> Cameras(const StatePtr& state) = 0;
+  virtual absl::StatusOr<GaussianCloud> Gaussians(const StatePtr& state) = 0;
+  virtual absl::StatusOr<LatentTokens> Latents(const StatePtr& state) = 0;
+  // `state` with other latents at the same anchors: decoding of client-made latents. latents: f32 [M, L].
+  virtual absl::StatusOr<StatePtr> WithLatents(const StatePtr& state, const TensorView& latents) = 0;
+  // Hidden features after the first denoiser call with the null action: f32 [M, D] per row.
+  virtual absl::StatusOr<std::vector<HostTensor>> Features(const std::vector<StatePtr>& rows) = 0;
+};
+
+struct WorldOptions {
+  std::string checkpoint_dir;
+  std::string device = "auto";            // auto | cpu | cuda
+  int64_t pool_bytes = int64_t{1} << 30;  // memory for states
+  int threads = 0;                        // compute threads; 0: chosen by a start-up probe
+};
+// NotFound / InvalidArgument / FailedPrecondition (digest mismatch) say what is wrong with the checkpoint.
+[[gnu::visibility("default")]] absl::StatusOr<std::unique_ptr<World>> OpenWorld(
+    const WorldOptions& options);
+
+}  // namespace gwm
+
+#endif  // GWM_ENGINE_API_WORLD_H_
