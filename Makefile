@@ -1,0 +1,49 @@
+# The commands of the repository; `make help` lists them. Each does all the set-up that it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PRESET ?= release
+JOBS ?= $(shell nproc)
+BUILD := build/$(PRESET)
+PYTHON := build/python/bin/python
+export PYTHONPATH := $(CURDIR)/clients/python/src:$(CURDIR)/deploy
+
+.PHONY: help setup build test test-slow demo bench lint format image-check clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@echo "Variables: PRESET=release|debug|asan|tsan|cuda (default release), JOBS=N, GWM_CACHE_DIR, GWM_TORCH_ROOT"
+
+setup:  ## Debian packages and Python environments (root needed the first time)
+	@deploy/setup.sh
+
+build: setup  ## everything above, then all programs and tests into build/release/{bin,tests}
+	@cmake --preset $(PRESET) $(CMAKE_ARGS) >build/configure-$(PRESET).log 2>&1 || { cat build/configure-$(PRESET).log; exit 1; }
+	@grep -h '^-- \(CUDA\|LibTorch\):' build/configure-$(PRESET).log || true
+	cmake --build --preset $(PRESET) --parallel $(JOBS)
+	@if [ -x clients/python/generate.sh ]; then clients/python/generate.sh; fi
+
+test: build  ## every C++ and Python test but the slow ones; closes with `N passed, N failed, N skipped`
+	@$(PYTHON) deploy/run_tests.py --build $(BUILD) --jobs $(JOBS)
+
+test-slow: build  ## the long forms: training, the client package built out of tree, stress
+	@$(PYTHON) deploy/run_tests.py --build $(BUILD) --jobs $(JOBS) --slow
+
+demo: build  ## a server on the shipped checkpoint, driven from Python and C++; pictures and report in build/demo
+	@$(PYTHON) -m demo --build $(BUILD) --out build/demo
+
+bench: build  ## benchmark programs; JSON in build/bench and a table
+	@$(PYTHON) deploy/run_benchmarks.py --build $(BUILD) --out build/bench
+
+lint: setup  ## clang-format, clang-tidy, ruff, mypy, shellcheck (LINT=all checks every file, else the changed ones)
+	@deploy/lint.sh $(LINT)
+
+format: setup  ## rewrites C++ and Python files in the house format
+	@deploy/lint.sh --fix
+
+image-check:  ## replays the Dockerfile in a chroot, starts the server there, asks for its health (root, no engine)
+	@python3 deploy/image_check.py $(IMAGE_CHECK_ARGS)
+
+clean:  ## removes build outputs; keeps the Python environments
+	rm -rf build/release build/debug build/asan build/tsan build/cuda build/demo build/bench build/image-check
