@@ -1,0 +1,52 @@
+// Gaussian splatting with autograd: the front of kernels/project and kernels/raster.
+//
+//   auto image = Render(gaussians, cameras, {.background = {1, 1, 1}});
+//   (image.rgb - target).abs().mean().backward();
+//
+// On the CPU the tiled kernels run; their gradients are deterministic. Tensors on a GPU take a plain Torch form of the same
+// formulas (slower, the same images to 1e-4).
+#ifndef GWM_ENGINE_SCENE_RENDER_H_
+#define GWM_ENGINE_SCENE_RENDER_H_
+
+#include <torch/torch.h>
+
+#include <array>
+
+#include "engine/scene/camera.h"
+#include "engine/scene/gaussians.h"
+
+namespace gwm {
+
+struct SplatOptions {
+  float eps2d = 0;            // px^2 added to both diagonal entries of the 2-D covariance; 0 suits 64 x 64
+  float max_alpha = 0.999f;   // a single Gaussian never covers more of a pixel than this
+  float near_m = 0.01f;       // Gaussians nearer than this, or behind the camera, are not drawn
+  float far_m = 1e10f;
+  std::array<float, 3> background = {0, 0, 0};  // RGB behind everything
+  bool antialiased = false;   // scale opacities by sqrt(det before / det after) of the eps2d dilation
+};
+
+// Differentiable with respect to every member of Gaussians.
+struct RenderResult {
+  torch::Tensor rgb;    // [V, H, W, 3] f32; in [0, 1] when all colours are
+  torch::Tensor depth;  // [V, H, W] m, expected depth: sum(w z) / sum(w); 0 where alpha is 0
+  torch::Tensor alpha;  // [V, H, W] in [0, 1]
+};
+
+// One scene ([N, ...]) from V cameras. Colour = max(0, 0.5 + SH(direction from the camera's centre)). Throws c10::ValueError
+// on malformed input. N = 0 gives the background.
+RenderResult Render(const Gaussians& gaussians, const Cameras& cameras,
+                    const SplatOptions& options = {});
+// B scenes ([B, N, ...]) from the same V cameras: [B, V, H, W, ...].
+RenderResult RenderBatch(const Gaussians& gaussians, const Cameras& cameras,
+                         const SplatOptions& options = {});
+// The plain Torch form, on any device: the readable twin of the kernels, O(pixels x Gaussians) in chunks of pixels.
+RenderResult RenderPlain(const Gaussians& gaussians, const Cameras& cameras,
+                         const SplatOptions& options = {});
+
+// [..., 3, H, W] or [..., H, W, 3] f32 in [0, 1] -> u8, rounded to nearest and clamped.
+torch::Tensor ToU8(const torch::Tensor& image);
+
+}  // namespace gwm
+
+#endif  // GWM_ENGINE_SCENE_RENDER_H_
