@@ -1,1 +1,53 @@
-"""gwm."""
+"""gwm: a learned world that you can step, over gRPC.
+
+`Client` talks to a server; `gymnasium.make("gwm/World-v0", address=...)` wraps one; `gwm --help` is the command line.
+"""
+
+from gwm.client import Client
+from gwm.episode import Episode, EpisodeError, find_episodes, read_episode, write_episode
+from gwm.errors import (
+    ConflictError,
+    DeadlineError,
+    GwmError,
+    InvalidRequestError,
+    NotFoundError,
+    PreconditionError,
+    ResourceExhaustedError,
+    UnavailableError,
+    UnimplementedError,
+)
+from gwm.register import register_envs
+from gwm.retry import RetryPolicy
+from gwm.session import Session
+from gwm.types import Camera, EpisodeFrame, Gaussians, Images, RgbdFrames, Spec
+from gwm.version import VERSION as __version__
+
+__all__ = [
+    "Camera",
+    "Client",
+    "ConflictError",
+    "DeadlineError",
+    "Episode",
+    "EpisodeError",
+    "EpisodeFrame",
+    "Gaussians",
+    "GwmError",
+    "Images",
+    "InvalidRequestError",
+    "NotFoundError",
+    "PreconditionError",
+    "ResourceExhaustedError",
+    "RetryPolicy",
+    "RgbdFrames",
+    "Session",
+    "Spec",
+    "UnavailableError",
+    "UnimplementedError",
+    "__version__",
+    "find_episodes",
+    "read_episode",
+    "register_envs",
+    "write_episode",
+]
+
+register_envs()

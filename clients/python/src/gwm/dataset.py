@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gwm.envs.metaworld import SOURCE, Frame, MetaWorldConfig, MetaWorldEnv, depth_to_mm
+from gwm.envs.metaworld import ACTION_SIZE, SOURCE, MetaWorldConfig, MetaWorldEnv, depth_to_mm
 from gwm.episode import Episode, write_episode
 from gwm.policies import KINDS, Policy, make_policy
 
@@ -57,29 +57,29 @@ def plan_episodes(tasks: Iterable[str], counts: dict[str, int], first_seed: int)
 
 def record_episode(env: MetaWorldEnv, policy: Policy, kind: str, seed: int, steps: int) -> Episode:
     """Runs one episode of `steps` agent steps (steps + 1 rows)."""
-    frame = env.reset(seed)
-    frames: list[Frame] = [frame]
-    actions = [np.zeros(4, np.float32)]
+    states = [env.reset(seed)]
+    frames = [env.render()]
+    actions = [np.zeros(ACTION_SIZE, np.float32)]
     rewards, terminated, success = [0.0], [False], [False]
     for _ in range(steps):
-        action = policy.act(frame.state)
+        action = policy.act(states[-1])
         transition = env.step(action)
-        frame = transition.frame
-        frames.append(frame)
+        states.append(transition.state)
+        frames.append(env.render())
         actions.append(action)
         rewards.append(transition.reward)
         terminated.append(transition.terminated)
         success.append(transition.success)
     return Episode(
-        rgb=np.stack([f.rgb for f in frames]),
-        depth_mm=np.stack([depth_to_mm(f.depth_m) for f in frames]),
+        rgb=np.stack([frame.rgb for frame in frames]),
+        depth_mm=np.stack([depth_to_mm(frame.depth_m) for frame in frames]),
         intrinsics=env.intrinsics(),
         world_from_cam=env.world_from_cam(),
         action=np.stack(actions),
         reward=np.array(rewards, np.float32),
         terminated=np.array(terminated, np.uint8),
         success=np.array(success, np.uint8),
-        state=np.stack([f.state for f in frames]).astype(np.float32),
+        state=np.stack(states).astype(np.float32),
         metadata=episode_metadata(env, kind, seed),
     )
 
@@ -99,18 +99,16 @@ def episode_metadata(env: MetaWorldEnv, kind: str, seed: int) -> dict[str, str]:
 def _collect(planned: list[PlannedEpisode], out: Path, steps: int) -> None:
     missing = [episode for episode in planned if not episode.path(out).exists()]
     print(f"{len(planned)} episodes planned, {len(planned) - len(missing)} there, {len(missing)} to do", flush=True)
-    envs: dict[str, MetaWorldEnv] = {}
+    env: MetaWorldEnv | None = None
     start_s = time.monotonic()
     for done, episode in enumerate(missing, start=1):
-        if len(envs) > 0 and episode.task not in envs:
+        if env is None or env.config.task != episode.task:
             # One renderer per process: the simulator of another task takes its place.
-            for env in envs.values():
+            if env is not None:
                 env.close()
-            envs.clear()
-        if episode.task not in envs:
-            envs[episode.task] = MetaWorldEnv(MetaWorldConfig(episode.task, horizon=steps))
+            env = MetaWorldEnv(MetaWorldConfig(episode.task, horizon=steps))
         policy = make_policy(episode.kind, episode.task, episode.seed)
-        recorded = record_episode(envs[episode.task], policy, episode.kind, episode.seed, steps)
+        recorded = record_episode(env, policy, episode.kind, episode.seed, steps)
         write_episode(episode.path(out), recorded)
         elapsed_s = time.monotonic() - start_s
         frames_per_second = done * (steps + 1) / elapsed_s
@@ -121,7 +119,7 @@ def _collect(planned: list[PlannedEpisode], out: Path, steps: int) -> None:
             f"{frames_per_second:.1f} frames/s, ETA {eta_min:.1f} min",
             flush=True,
         )
-    for env in envs.values():
+    if env is not None:
         env.close()
 
 

@@ -22,6 +22,8 @@ ACTION_SIZE = 4
 MAX_DEPTH_M = 65.5
 # MuJoCo renders these upside down: their image is rotated by 180 degrees about the optical axis.
 _ROLLED_CAMERAS = frozenset({"corner", "corner2", "corner4"})
+# Meta-World refuses to go on after so many steps; one of them is the idle step after a reset.
+_SIMULATOR_STEPS = 500
 SOURCE = "Meta-World 3.1.1, MuJoCo 3.3.0"
 
 
@@ -61,24 +63,24 @@ class MetaWorldConfig:
             raise ValueError(f"image size is {self.width}x{self.height}; both sides must be at least 1")
         if self.action_repeat < 1:
             raise ValueError(f"action_repeat is {self.action_repeat}; it must be at least 1")
-        if self.horizon < 1:
-            raise ValueError(f"horizon is {self.horizon}; it must be at least 1")
+        most = (_SIMULATOR_STEPS - 1) // self.action_repeat
+        if not 1 <= self.horizon <= most:
+            raise ValueError(f"horizon is {self.horizon}; allowed are 1 to {most} (Meta-World ends there)")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One RGB-D observation of every view, and the simulator's state behind it."""
+    """RGB-D images of every view."""
 
     rgb: Array  # u8 [V, H, W, 3]
     depth_m: Array  # f32 [V, H, W], z-depth, metres; > 100 where nothing was hit
-    state: Array  # f64 [39], the simulator's own observation, goal visible
 
 
 @dataclass(frozen=True)
 class Transition:
     """The result of one agent step."""
 
-    frame: Frame
+    state: Array  # f64 [39], the simulator's own observation, goal visible
     reward: float  # sum over the repeated simulator steps
     terminated: bool  # Meta-World never terminates
     truncated: bool  # the horizon is reached
@@ -120,8 +122,9 @@ def task_names() -> list[str]:
 class MetaWorldEnv:
     """One Meta-World task with its renderer. Not thread-safe; keep one per process.
 
-    Deliberately no subclass of `gymnasium.Env` (see `gwm.envs.gym_metaworld`): it hands out frames of all views,
-    and it hides `compute_reward`, an attribute that makes checkers mistake the simulator for a goal environment.
+    Deliberately no subclass of `gymnasium.Env`: it hands out frames of all views, and it hides `compute_reward`, an
+    attribute that makes checkers mistake the simulator for a goal environment. Serve it (`gwm serve-env`) and wrap the
+    address in gwm/World-v0 to get a Gymnasium environment.
     """
 
     def __init__(self, config: MetaWorldConfig) -> None:
@@ -143,36 +146,34 @@ class MetaWorldEnv:
         self._rolled = config.camera in _ROLLED_CAMERAS
         self._renderer: Any = None
         self._steps = 0
-        self._success = False
 
     # --- episode -------------------------------------------------------------------------------------------------
 
-    def reset(self, seed: int) -> Frame:
-        """Starts the episode that `seed` names: same seed, same placements, whatever happened before."""
+    def reset(self, seed: int) -> Array:
+        """Starts the episode that `seed` names, whatever happened before -> state f64 [39]."""
         simulator = self._simulator
         simulator.seed(int(seed))
         simulator.reset()
         # Derived quantities are stale after a reset; one idle step brings them up to date.
         state, *_ = simulator.step(np.zeros(ACTION_SIZE, np.float32))
         self._steps = 0
-        self._success = False
-        return self._frame(state)
+        return np.array(state, np.float64)
 
     def step(self, action: Array) -> Transition:
         """Applies `action` f32 [4] in [-1, 1], action_repeat times."""
         clipped = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
-        reward = 0.0
+        reward, success = 0.0, False
         for _ in range(self.config.action_repeat):
             state, step_reward, _, _, info = self._simulator.step(clipped)
             reward += float(step_reward)
-            self._success = bool(info["success"] > 0)
+            success = bool(info["success"] > 0)
         self._steps += 1
         return Transition(
-            frame=self._frame(state),
+            state=np.array(state, np.float64),
             reward=reward,
             terminated=False,
             truncated=self._steps >= self.config.horizon,
-            success=self._success,
+            success=success,
         )
 
     # --- cameras -------------------------------------------------------------------------------------------------
@@ -203,8 +204,17 @@ class MetaWorldEnv:
         return poses.astype(np.float32)
 
     def _world_from_cam_rotation(self) -> Array:
-        rotation = self._simulator.data.cam_xmat[self._camera_id].reshape(3, 3) @ np.diag([1.0, -1.0, -1.0])
-        return rotation @ np.diag([-1.0, -1.0, 1.0]) if self._rolled else rotation
+        matrix: Array = self._simulator.data.cam_xmat[self._camera_id].reshape(3, 3)
+        return matrix @ self._camera_flip()
+
+    def _simulator_matrix(self, world_from_cam_rotation: Array) -> Array:
+        """Inverse of _world_from_cam_rotation: the axes as MuJoCo wants them."""
+        return world_from_cam_rotation @ self._camera_flip()
+
+    def _camera_flip(self) -> Array:
+        """OpenCV axes -> MuJoCo's (y up, looking along -z), and the roll that the flipped image undoes."""
+        roll = np.diag([-1.0, -1.0, 1.0]) if self._rolled else np.eye(3)
+        return np.diag([1.0, -1.0, -1.0]) @ roll
 
     def _camera_position(self, view: int) -> Array:
         position: Array = self._simulator.data.cam_xpos[self._camera_id].copy()
@@ -218,13 +228,17 @@ class MetaWorldEnv:
 
     # --- rendering -----------------------------------------------------------------------------------------------
 
-    def _frame(self, state: Array) -> Frame:
-        views = [self._render_view(view) for view in range(self.num_views)]
-        return Frame(
-            rgb=np.stack([rgb for rgb, _ in views]),
-            depth_m=np.stack([depth for _, depth in views]),
-            state=np.array(state, np.float64),
-        )
+    def render(self) -> Frame:
+        """The present state, seen by every view."""
+        rotation = self._world_from_cam_rotation()
+        views = [self._render_from(rotation, self._camera_position(view)) for view in range(self.num_views)]
+        return Frame(rgb=np.stack([rgb for rgb, _ in views]), depth_m=np.stack([depth for _, depth in views]))
+
+    def render_from(self, world_from_cam: Array) -> Frame:
+        """The present state (V = 1), seen from another pose f32 [4, 4] with the same intrinsics."""
+        pose = np.asarray(world_from_cam, np.float64)
+        rgb, depth = self._render_from(pose[:3, :3], pose[:3, 3])
+        return Frame(rgb=rgb[None], depth_m=depth[None])
 
     def _ensure_renderer(self) -> Any:
         if self._renderer is None:
@@ -238,15 +252,16 @@ class MetaWorldEnv:
             self._renderer.scene.flags[self._mujoco.mjtRndFlag.mjRND_REFLECTION] = self.config.reflections
         return self._renderer
 
-    def _render_view(self, view: int) -> tuple[Array, Array]:
+    def _render_from(self, world_from_cam_rotation: Array, position_m: Array) -> tuple[Array, Array]:
         """-> (u8 [H, W, 3], f32 [H, W] metres)."""
         renderer = self._ensure_renderer()
-        data = self._simulator.data
+        data, camera = self._simulator.data, self._camera_id
         # The scene's camera is read from the derived pose, so moving that one moves the view and nothing else.
-        main_position = data.cam_xpos[self._camera_id].copy()
-        data.cam_xpos[self._camera_id] = self._camera_position(view)
-        renderer.update_scene(data, camera=self._camera_id)
-        data.cam_xpos[self._camera_id] = main_position
+        main_position, main_matrix = data.cam_xpos[camera].copy(), data.cam_xmat[camera].copy()
+        data.cam_xpos[camera] = position_m
+        data.cam_xmat[camera] = self._simulator_matrix(world_from_cam_rotation).reshape(-1)
+        renderer.update_scene(data, camera=camera)
+        data.cam_xpos[camera], data.cam_xmat[camera] = main_position, main_matrix
         renderer.disable_depth_rendering()
         rgb = renderer.render()
         renderer.enable_depth_rendering()

@@ -1,0 +1,225 @@
+"""The typed client: `gwm.Client("localhost:50051")`; numpy in, numpy out.
+
+    with gwm.Client("localhost:50051") as client, client.create_session(num_envs=2, seed=1) as session:
+        start = session.reset()
+        result = session.step(np.zeros((2, 4)), observations=["rgb"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from google.protobuf import duration_pb2
+
+from gwm._generated import perception_pb2, server_pb2, simulator_pb2, tensor_pb2
+from gwm.channel import DEFAULT_TIMEOUT_S, Connection
+from gwm.retry import RetryPolicy
+from gwm.session import Session, render_fields
+from gwm.types import (
+    Array,
+    Camera,
+    Encoded,
+    FeatureTokens,
+    FieldSpec,
+    Images,
+    RgbdFrames,
+    ServerInfo,
+    Spec,
+)
+from gwm.wire import from_tensor, numpy_dtype, to_tensor
+
+AUTO_RESETS: Mapping[str, int] = {
+    "none": simulator_pb2.AUTO_RESET_NONE,
+    "next_step": simulator_pb2.AUTO_RESET_NEXT_STEP,
+    "same_step": simulator_pb2.AUTO_RESET_SAME_STEP,
+}
+
+
+class Client:
+    """A server at an address ("HOST:PORT" or "unix:PATH"). Thread-safe; connects on the first call.
+
+    timeout_s is the default deadline of a call. Calls that a repetition cannot harm are repeated when the server is
+    not reachable; Reset and Step only when the server refused them before it began.
+    """
+
+    def __init__(
+        self, address: str, *, timeout_s: float = DEFAULT_TIMEOUT_S, retry: RetryPolicy | None = None
+    ) -> None:
+        self._connection = Connection(address, timeout_s, retry or RetryPolicy())
+        self._spec: Spec | None = None
+
+    @property
+    def address(self) -> str:
+        return self._connection.address
+
+    @property
+    def connection(self) -> Connection:
+        """The transport below, for calls that this class does not offer."""
+        return self._connection
+
+    # --- the server ----------------------------------------------------------------------------------------------
+
+    def spec(self, *, refresh: bool = False) -> Spec:
+        """What is served: shapes, ranges, options. Asked once, then remembered."""
+        if self._spec is None or refresh:
+            reply = self._connection.call(
+                "simulator", "GetSpec", simulator_pb2.GetSpecRequest(), idempotent=True
+            )
+            self._spec = _spec_from_proto(reply)
+        return self._spec
+
+    def server_info(self) -> ServerInfo:
+        reply = self._connection.call(
+            "server", "GetServerInfo", server_pb2.GetServerInfoRequest(), idempotent=True
+        )
+        return ServerInfo(
+            server_instance_id=reply.server_instance_id,
+            version=reply.version,
+            model_id=reply.model_id,
+            device=reply.device,
+            start_time_s=reply.start_time.seconds + reply.start_time.nanos * 1e-9,
+            sessions=reply.sessions,
+            envs=reply.envs,
+            rpcs=frozenset(reply.rpcs),
+        )
+
+    def limits(self) -> Any:
+        """The server's gwm.v1.Limits message."""
+        return self._connection.call("server", "GetLimits", server_pb2.GetLimitsRequest(), idempotent=True)
+
+    # --- sessions ------------------------------------------------------------------------------------------------
+
+    def create_session(
+        self,
+        num_envs: int = 1,
+        *,
+        seed: int | None = None,
+        observations: Sequence[str] = (),
+        sampler_calls: int = 0,
+        auto_reset: str = "none",
+        max_episode_steps: int = 0,
+        idle_ttl_s: float | None = None,
+        max_lifetime_s: float | None = None,
+        model_id: str = "",
+        checkpoint_digest: str = "",
+    ) -> Session:
+        """Makes a session of `num_envs` environments; close it, or use it in a `with` statement.
+
+        seed: None lets the server draw one (Session.seed tells it). observations: what reset and step return by
+        default; names of spec().observations. sampler_calls: denoiser calls per step, 0 for the model's default.
+        auto_reset: "none", "next_step" or "same_step"; what the server cannot do it refuses. max_episode_steps: steps
+        after which an episode is truncated, 0 for never. idle_ttl_s: the session expires this long after its last call.
+        """
+        if auto_reset not in AUTO_RESETS:
+            raise ValueError(f"auto_reset is {auto_reset!r}; allowed are {', '.join(AUTO_RESETS)}")
+        request = simulator_pb2.CreateSessionRequest(
+            model_id=model_id,
+            checkpoint_digest=checkpoint_digest,
+            num_envs=num_envs,
+            seed=seed,
+            sampler=simulator_pb2.SamplerConfig(calls=sampler_calls),
+            observations=observations,
+            auto_reset=AUTO_RESETS[auto_reset],
+            max_episode_steps=max_episode_steps,
+            idle_ttl=_duration(idle_ttl_s),
+            max_lifetime=_duration(max_lifetime_s),
+        )
+        reply = self._connection.call("simulator", "CreateSession", request, idempotent=False)
+        return Session(self._connection, reply)
+
+    def attach_session(self, session_id: str) -> Session:
+        """A session that somebody else made, or that this program made before it lost its connection."""
+        request = simulator_pb2.GetSessionRequest(session_id=session_id)
+        reply = self._connection.call("simulator", "GetSession", request, idempotent=True)
+        return Session(self._connection, reply)
+
+    # --- perception ----------------------------------------------------------------------------------------------
+
+    def encode(self, frames: RgbdFrames) -> Encoded:
+        """RGB-D frames -> latent tokens of the newest frame, with their places in the world."""
+        request = perception_pb2.EncodeRequest(frames=frames.to_proto())
+        reply = self._connection.call("perception", "Encode", request, idempotent=True)
+        return Encoded(from_tensor(reply.latents), from_tensor(reply.centres))
+
+    def decode(
+        self,
+        latents: Array,
+        frames: RgbdFrames,
+        *,
+        cameras: Sequence[Camera] = (),
+        outputs: Sequence[str] = ("rgb",),
+        rgb_dtype: str = "u8",
+    ) -> Images:
+        """Latent tokens f32 [n, M, L] -> images, over the frames that they were encoded from."""
+        request = perception_pb2.DecodeRequest(
+            latents=to_tensor(latents, np.float32),
+            frames=frames.to_proto(),
+            **render_fields(cameras, outputs, rgb_dtype),
+        )
+        reply = self._connection.call("perception", "Decode", request, idempotent=True)
+        return Images.from_proto(reply.images)
+
+    def features(self, frames: RgbdFrames) -> FeatureTokens:
+        """RGB-D frames -> hidden features of the dynamics model."""
+        request = perception_pb2.FeaturesRequest(frames=frames.to_proto())
+        reply = self._connection.call("perception", "Features", request, idempotent=True)
+        return FeatureTokens(from_tensor(reply.features), from_tensor(reply.centres))
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Closes the connection, not the sessions."""
+        self._connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _duration(seconds: float | None) -> duration_pb2.Duration | None:
+    if seconds is None:
+        return None
+    whole = int(seconds // 1)
+    return duration_pb2.Duration(seconds=whole, nanos=round((seconds - whole) * 1e9))
+
+
+def _field_spec(field: simulator_pb2.FieldSpec) -> FieldSpec:
+    return FieldSpec(field.name, numpy_dtype(field.dtype), tuple(field.shape), field.min, field.max)
+
+
+def _spec_from_proto(reply: simulator_pb2.SimulatorSpec) -> Spec:
+    action = (
+        _field_spec(reply.actions[0])
+        if reply.actions
+        else FieldSpec("action", numpy_dtype(tensor_pb2.DTYPE_F32), (0,), -1.0, 1.0)
+    )
+    return Spec(
+        model_id=reply.model_id,
+        checkpoint_digest=reply.checkpoint_digest,
+        contract_version=reply.contract_version,
+        device=reply.device,
+        action=action,
+        observations={field.name: _field_spec(field) for field in reply.observations},
+        horizon=reply.horizon,
+        cameras=tuple(Camera.from_proto(camera) for camera in reply.cameras),
+        rpcs=frozenset(reply.rpcs),
+        inits=frozenset(reply.inits),
+        reset_pool_size=reply.reset_pool_size,
+        context_frames=reply.context_frames,
+        views=reply.views,
+        height=reply.height,
+        width=reply.width,
+        control_dt_s=reply.control_dt_s,
+        tasks=tuple(reply.tasks),
+        raw=reply,
+    )

@@ -1,0 +1,230 @@
+"""What the client hands out and takes in: plain dataclasses of numpy arrays.
+
+Axes: n rows (environments), B branches, T time, V views, H x W pixels, C cameras, N Gaussians, K spherical-harmonics
+coefficients, M latent tokens, L latent channels, D feature channels, A action channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gwm._generated import scene_pb2
+from gwm.wire import from_tensor, to_tensor
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera, OpenCV axes (x right, y down, z forward), pixel centres at +0.5."""
+
+    intrinsics: Array  # f32 [3, 3], pixels
+    world_from_cam: Array  # f32 [4, 4], metres
+    width: int
+    height: int
+
+    def to_proto(self) -> scene_pb2.Camera:
+        return scene_pb2.Camera(
+            intrinsics=np.asarray(self.intrinsics, np.float32).reshape(-1),
+            world_from_cam=np.asarray(self.world_from_cam, np.float32).reshape(-1),
+            width=self.width,
+            height=self.height,
+        )
+
+    @staticmethod
+    def from_proto(camera: scene_pb2.Camera) -> Camera:
+        return Camera(
+            np.array(camera.intrinsics, np.float32).reshape(3, 3),
+            np.array(camera.world_from_cam, np.float32).reshape(4, 4),
+            camera.width,
+            camera.height,
+        )
+
+    def moved(self, translation_m: Sequence[float]) -> Camera:
+        """The same camera moved along its own axes (x right, y down, z forward), not turned."""
+        pose = np.array(self.world_from_cam, np.float32)
+        pose[:3, 3] += pose[:3, :3] @ np.asarray(translation_m, np.float32)
+        return Camera(self.intrinsics, pose, self.width, self.height)
+
+
+@dataclass(frozen=True)
+class RgbdFrames:
+    """Real images to start worlds from, oldest first."""
+
+    rgb: Array  # u8 [n, T, V, H, W, 3]
+    depth_mm: Array  # u16 [n, T, V, H, W]; 0 = nothing hit
+    intrinsics: Array  # f32 [V, 3, 3] or [n, V, 3, 3]
+    world_from_cam: Array  # f32 [V, 4, 4] or [n, V, 4, 4]
+    actions: Array | None = None  # f32 [n, T - 1, A]
+
+    def to_proto(self) -> scene_pb2.RgbdFrames:
+        frames = scene_pb2.RgbdFrames(
+            rgb=to_tensor(self.rgb, np.uint8),
+            depth_mm=to_tensor(self.depth_mm, np.uint16),
+            intrinsics=to_tensor(self.intrinsics, np.float32),
+            world_from_cam=to_tensor(self.world_from_cam, np.float32),
+        )
+        if self.actions is not None:
+            frames.actions.CopyFrom(to_tensor(self.actions, np.float32))
+        return frames
+
+
+@dataclass(frozen=True)
+class EpisodeFrame:
+    """A frame of an episode file on the server."""
+
+    path: str
+    frame: int = 0
+
+
+@dataclass(frozen=True)
+class Gaussians:
+    """N Gaussians in the unconstrained parametrisation of 3D Gaussian Splatting PLY files, world frame."""
+
+    means: Array  # f32 [N, 3], metres
+    log_scales: Array  # f32 [N, 3]
+    quats: Array  # f32 [N, 4], w x y z
+    sh: Array  # f32 [N, K, 3]
+    opacity_logits: Array  # f32 [N]
+
+    @staticmethod
+    def from_proto(cloud: scene_pb2.GaussianCloud) -> Gaussians:
+        return Gaussians(
+            from_tensor(cloud.means),
+            from_tensor(cloud.log_scales),
+            from_tensor(cloud.quats),
+            from_tensor(cloud.sh),
+            from_tensor(cloud.opacity_logits),
+        )
+
+
+@dataclass(frozen=True)
+class Images:
+    """What a render returned; None for what was not asked for."""
+
+    rgb: Array | None  # u8 or f32 [n, C, H, W, 3]
+    depth: Array | None  # f32 [n, C, H, W], metres; 0 where nothing is seen
+    alpha: Array | None  # f32 [n, C, H, W]
+    gaussians: tuple[Gaussians, ...]  # one per world
+
+    @staticmethod
+    def from_proto(images: scene_pb2.RenderedImages) -> Images:
+        def get(name: str) -> Array | None:
+            return from_tensor(getattr(images, name)) if images.HasField(name) else None
+
+        clouds = tuple(Gaussians.from_proto(cloud) for cloud in images.gaussians)
+        return Images(get("rgb"), get("depth"), get("alpha"), clouds)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where a call's time went on the server."""
+
+    queue_s: float
+    device_s: float
+    batch_size: int
+    sampler_calls: int
+
+
+@dataclass(frozen=True)
+class ResetResult:
+    """The start of n episodes."""
+
+    observations: dict[str, Array]  # each [n, ...]
+    episode: Array  # u64 [n]
+    pool_indices: Array  # u32 [n], or [0] when the reset had frames of its own
+    intrinsics: Array | None  # f32 [n, V, 3, 3]
+    world_from_cam: Array | None  # f32 [n, V, 4, 4]
+    timing: Timing
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One step of n environments."""
+
+    observations: dict[str, Array]  # each [n, ...]
+    reward: Array  # f32 [n]
+    terminated: Array  # bool [n]
+    truncated: Array  # bool [n]
+    success: Array  # bool [n]
+    success_probability: Array  # f32 [n]
+    step_index: Array  # u64 [n]
+    failed: Array  # bool [n]: the row's result was not finite; it needs a reset
+    timing: Timing
+
+
+@dataclass(frozen=True)
+class ImagineChunk:
+    """S imagined steps of B branches."""
+
+    t: int  # steps imagined so far, those of this chunk included
+    reward: Array  # f32 [B, S]
+    terminated: Array  # bool [B, S]
+    success: Array  # bool [B, S]
+    done: Array  # bool [B]
+    failed: Array  # bool [B]
+    observations: dict[str, Array]  # each [B, ...], after step t
+
+
+@dataclass(frozen=True)
+class Encoded:
+    latents: Array  # f32 [n, M, L]
+    centres: Array  # f32 [n, M, 3], metres, world frame
+
+
+@dataclass(frozen=True)
+class FeatureTokens:
+    features: Array  # f32 [n, M, D]
+    centres: Array  # f32 [n, M, 3], metres, world frame
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """One array that goes in or comes out, without its leading row axis."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    min: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What an address serves; `raw` is the whole SimulatorSpec message."""
+
+    model_id: str
+    checkpoint_digest: str
+    contract_version: str
+    device: str
+    action: FieldSpec
+    observations: dict[str, FieldSpec]
+    horizon: int  # 0: unlimited or not known
+    cameras: tuple[Camera, ...]
+    rpcs: frozenset[str]
+    inits: frozenset[str]
+    reset_pool_size: int
+    context_frames: int
+    views: int
+    height: int
+    width: int
+    control_dt_s: float
+    tasks: tuple[str, ...]
+    raw: Any
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    server_instance_id: str
+    version: str
+    model_id: str
+    device: str
+    start_time_s: float  # Unix time
+    sessions: int
+    envs: int
+    rpcs: frozenset[str]

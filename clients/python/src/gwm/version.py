@@ -1,0 +1,3 @@
+"""The package's version; pyproject.toml carries the same one."""
+
+VERSION = "0.1.0"
