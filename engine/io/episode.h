@@ -1,7 +1,9 @@
-// Episode files: one robot episode of RGB-D frames, actions and rewards (metadata format=gwm-episode-1).
+// Episode files: one robot episode of RGB-D frames, actions and rewards (metadata
+// format=gwm-episode-1).
 #ifndef GWM_ENGINE_IO_EPISODE_H_
 #define GWM_ENGINE_IO_EPISODE_H_
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,7 +15,8 @@
 
 namespace gwm::io {
 
-// Row 0 is the reset frame, row t the result of action t. T frames, V views, H x W pixels, A action entries.
+// Row 0 is the reset frame, row t the result of action t. T frames, V views, H x W pixels, A action
+// entries.
 struct Episode {
   HostTensor rgb;             // u8 [T, V, H, W, 3]
   HostTensor depth_mm;        // u16 [T, V, H, W], z along the optical axis; 0 = nothing hit
@@ -35,13 +38,23 @@ struct Episode {
   std::string meta(const std::string& key) const;
 };
 
-// InvalidArgument names the tensor that is missing or whose dtype or shape contradicts the others.
-absl::StatusOr<Episode> EpisodeFromTensors(TensorFile file);
-TensorFile EpisodeToTensors(const Episode& episode);
-absl::StatusOr<Episode> ReadEpisode(const std::string& path);
-absl::Status WriteEpisode(const std::string& path, const Episode& episode);
+// InvalidArgument names the tensor whose dtype or shape contradicts the others (T, V, H and W are
+// at least 1), that has a value that is not finite, or a focal length that is not positive.
+absl::Status CheckEpisode(const Episode& episode);
 
-// All episode files (*.safetensors, *.safetensors.zst) below `root`, sorted by path. NotFound when there are none.
+// InvalidArgument when the metadata has another format, when a tensor is missing, and as
+// CheckEpisode.
+absl::StatusOr<Episode> EpisodeFromTensors(TensorFile file);
+// Sets metadata format=gwm-episode-1.
+TensorFile EpisodeToTensors(const Episode& episode);
+// As ReadTensorFile and EpisodeFromTensors.
+absl::StatusOr<Episode> ReadEpisode(const std::string& path);
+// Checks the episode first; compresses for *.zst.
+absl::Status WriteEpisode(const std::string& path, const Episode& episode, int zstd_level = 9);
+
+// All episode files (*.safetensors, *.safetensors.zst) below the folder `root`, sorted by path;
+// `root` may also be such a file itself. Links to folders inside are not followed. NotFound when
+// there are none.
 absl::StatusOr<std::vector<std::string>> ListEpisodes(const std::string& root);
 
 }  // namespace gwm::io

@@ -1,4 +1,5 @@
-// TensorBoard event files: TFRecord framing (length, masked CRC32C) around hand-encoded Event messages.
+// TensorBoard event files: TFRecord framing (length, masked CRC32C) around hand-encoded Event
+// messages.
 #ifndef GWM_ENGINE_IO_EVENT_WRITER_H_
 #define GWM_ENGINE_IO_EVENT_WRITER_H_
 
@@ -16,7 +17,8 @@ namespace gwm::io {
 // Thread-compatible. Every call is flushed, so a killed run loses nothing that was written.
 class EventWriter {
  public:
-  // Creates `folder` and a new events.out.tfevents.* file in it; a resumed run adds a file, as TensorBoard expects.
+  // Creates `folder` and a new events.out.tfevents.* file in it; a resumed run adds a file, as
+  // TensorBoard expects.
   static absl::StatusOr<std::unique_ptr<EventWriter>> Create(const std::string& folder);
   ~EventWriter();
 

@@ -2,40 +2,95 @@
 #ifndef GWM_ENGINE_IO_HOST_TENSOR_H_
 #define GWM_ENGINE_IO_HOST_TENSOR_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gwm {
 
-enum class DType : uint8_t { kU8, kU16, kI32, kI64, kF16, kBF16, kF32, kF64, kBool };
+static_assert(std::endian::native == std::endian::little, "tensors are copied as they lie");
+
+enum class DType : uint8_t {
+  kU8,
+  kU16,
+  kI32,
+  kI64,
+  kF16,
+  kBF16,
+  kF32,
+  kF64,
+  kBool,  // one byte, 0 or 1
+  kI8,    // from here on: read from and written to files, never on the wire
+  kI16,
+  kU32,
+  kU64,
+};
 
 // Bytes of one element.
 size_t DTypeBytes(DType dtype);
-// "u8", "f32", ...
+// "u8", "f32", "bool", ...
 std::string_view DTypeName(DType dtype);
+// The dtype of that lower-case name.
+std::optional<DType> DTypeFromName(std::string_view name);
+
+// Bytes of a dense tensor. Nothing when a dimension is negative or when the product of the
+// dimensions other than zero does not fit, so that any sub-product of an accepted shape is safe to
+// compute.
+std::optional<size_t> CheckedTensorBytes(DType dtype, std::span<const int64_t> shape);
 
 template <typename T>
 struct DTypeOf;
 template <>
-struct DTypeOf<uint8_t> { static constexpr DType value = DType::kU8; };
+struct DTypeOf<uint8_t> {
+  static constexpr DType value = DType::kU8;
+};
 template <>
-struct DTypeOf<uint16_t> { static constexpr DType value = DType::kU16; };
+struct DTypeOf<uint16_t> {
+  static constexpr DType value = DType::kU16;
+};
 template <>
-struct DTypeOf<int32_t> { static constexpr DType value = DType::kI32; };
+struct DTypeOf<int32_t> {
+  static constexpr DType value = DType::kI32;
+};
 template <>
-struct DTypeOf<int64_t> { static constexpr DType value = DType::kI64; };
+struct DTypeOf<int64_t> {
+  static constexpr DType value = DType::kI64;
+};
 template <>
-struct DTypeOf<float> { static constexpr DType value = DType::kF32; };
+struct DTypeOf<float> {
+  static constexpr DType value = DType::kF32;
+};
 template <>
-struct DTypeOf<double> { static constexpr DType value = DType::kF64; };
+struct DTypeOf<double> {
+  static constexpr DType value = DType::kF64;
+};
+template <>
+struct DTypeOf<int8_t> {
+  static constexpr DType value = DType::kI8;
+};
+template <>
+struct DTypeOf<int16_t> {
+  static constexpr DType value = DType::kI16;
+};
+template <>
+struct DTypeOf<uint32_t> {
+  static constexpr DType value = DType::kU32;
+};
+template <>
+struct DTypeOf<uint64_t> {
+  static constexpr DType value = DType::kU64;
+};
 
-// Row-major, little-endian. `data` is a string so that it moves into a protobuf `bytes` field without a copy.
-// Invariant kept by every function that makes one: data.size() == product(shape) * DTypeBytes(dtype).
+// Row-major, little-endian. `data` is a string so that it moves into a protobuf `bytes` field
+// without a copy. Invariant kept by every function that makes one: data.size() == product(shape) *
+// DTypeBytes(dtype).
 struct HostTensor {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
@@ -54,13 +109,14 @@ struct HostTensor {
     return {reinterpret_cast<T*>(data.data()), data.size() / sizeof(T)};
   }
 
+  // Requires as many values as the shape has elements.
   template <typename T>
   static HostTensor From(std::vector<int64_t> shape, std::span<const T> values) {
     HostTensor tensor{DTypeOf<T>::value, std::move(shape), {}};
     tensor.data.assign(reinterpret_cast<const char*>(values.data()), values.size_bytes());
     return tensor;
   }
-  // Zero-filled.
+  // Zero-filled. Requires a shape that CheckedTensorBytes accepts.
   static HostTensor Zeros(DType dtype, std::vector<int64_t> shape);
 };
 

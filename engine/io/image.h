@@ -26,7 +26,8 @@ void Paste(const Image& source, int x, int y, Image& target);
 // Every pixel becomes factor x factor pixels.
 Image Upscale(const Image& image, int factor);
 // Text in a built-in 5x7 font (ASCII 32..126), scaled by a whole factor.
-void DrawText(std::string_view text, int x, int y, int scale, const uint8_t (&rgb)[3], Image& target);
+void DrawText(std::string_view text, int x, int y, int scale, const uint8_t (&rgb)[3],
+              Image& target);
 
 absl::StatusOr<std::string> EncodePng(const Image& image);
 absl::StatusOr<Image> DecodePng(std::string_view bytes);
