@@ -7,7 +7,7 @@
 #
 # clang-tidy needs build/release/compile_commands.json (make build); without it that step says so and is left out.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 mode=${1:-changed}
 python=build/python/bin

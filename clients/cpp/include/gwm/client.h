@@ -1,0 +1,62 @@
+// A client of a gwm server: learned worlds and real environments alike.
+//
+//   gwm::client::Client client("localhost:50051");
+//   auto session = client.CreateSession({.num_envs = 4, .seed = 7, .observations = {"rgb"}});
+//   session.Reset();
+//   auto step = session.Step(gwm::client::Tensor::From<float>({4, 4}, actions));
+//
+// CMake: find_package(gwm_client REQUIRED), link gwm::client.
+#ifndef GWM_CLIENT_H_
+#define GWM_CLIENT_H_
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "gwm/export.h"
+#include "gwm/session.h"
+#include "gwm/types.h"
+
+namespace gwm::client {
+
+struct ClientOptions {
+  // Of every call that sets none of its own.
+  std::chrono::milliseconds timeout{60'000};
+  // Largest reply that is accepted.
+  uint64_t max_message_bytes = uint64_t{256} << 20;
+};
+
+// Thread-safe. Every call throws Error.
+class GWM_CLIENT_EXPORT Client {
+ public:
+  // address: "HOST:PORT" or "unix:PATH". Does not connect yet.
+  explicit Client(const std::string& address, const ClientOptions& options = {});
+  ~Client();
+
+  // Waits until the server answers; Error(kUnavailable) when `timeout` passes first.
+  void WaitUntilConnected(std::chrono::milliseconds timeout);
+  // Asks grpc.health.v1: true when `service` ("" = the whole server) is serving.
+  bool IsServing(const std::string& service = "");
+
+  Spec GetSpec();
+  ServerInfo GetServerInfo();
+  Limits GetLimits();
+
+  Session CreateSession(const SessionOptions& options = {});
+
+  // Images to latent tokens, of the newest frame.
+  LatentTokens Encode(const Frames& frames);
+  // Latent tokens f32 [n, M, L] to images; `anchors` are the frames that the latents were encoded
+  // from.
+  Images Decode(const Tensor& latents, const Frames& anchors, const RenderOptions& options = {});
+  // Hidden features of the dynamics model.
+  FeatureTokens Features(const Frames& frames);
+
+ private:
+  std::shared_ptr<internal::Wire> wire_;
+};
+
+}  // namespace gwm::client
+
+#endif  // GWM_CLIENT_H_

@@ -1,0 +1,60 @@
+// A session: num_envs environments on a server, stepped together or in any subset.
+#ifndef GWM_SESSION_H_
+#define GWM_SESSION_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "gwm/export.h"
+#include "gwm/types.h"
+
+namespace gwm::client {
+
+namespace internal {
+class Wire;
+}
+
+// Movable. The destructor closes the session on the server; call Close() to learn whether that
+// worked. Calls may come from several threads as long as they concern different environments. Every
+// call throws Error and then leaves the session as it was.
+class GWM_CLIENT_EXPORT Session {
+ public:
+  Session(Session&& other) noexcept;
+  Session& operator=(Session&& other) noexcept;
+  ~Session();
+
+  const std::string& id() const;
+  uint32_t num_envs() const;
+  // The root of the session's randomness: chosen by the server unless SessionOptions named one.
+  uint64_t seed() const;
+
+  // Starts a new episode in each named environment.
+  ResetResult Reset(const ResetOptions& options = {});
+  // Advances each named environment. actions: f32 [n, A].
+  StepResult Step(const Tensor& actions, const StepOptions& options = {});
+  // Images of the present states; changes nothing.
+  Images Render(const RenderOptions& options = {});
+  // Rolls a copy of one environment forward; the session does not change. actions: f32 [B, T, A].
+  // `on_chunk` is called in this thread for every chunk; returning false ends the rollout early.
+  void Imagine(const Tensor& actions, const ImagineOptions& options,
+               const std::function<bool(const ImagineChunk&)>& on_chunk);
+  // Renews the lease without doing anything else. Returns how long it lasts.
+  std::chrono::milliseconds Renew();
+  // Gives the environments back. Closing twice is fine.
+  void Close();
+
+ private:
+  friend class Client;
+  struct State;
+  Session(std::shared_ptr<internal::Wire> wire, std::unique_ptr<State> state);
+
+  std::shared_ptr<internal::Wire> wire_;  // Shared with the Client, which may go first.
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace gwm::client
+
+#endif  // GWM_SESSION_H_

@@ -1,0 +1,221 @@
+// What goes into the calls of gwm/client.h and gwm/session.h, and what comes out. Letters in
+// shapes: n rows (the named environments), V views, H x W pixels, T frames or steps, A action
+// entries, B branches, M latent tokens, L their width.
+#ifndef GWM_TYPES_H_
+#define GWM_TYPES_H_
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "gwm/error.h"
+#include "gwm/tensor.h"
+
+namespace gwm::client {
+
+// Pinhole camera, OpenCV axes (x right, y down, z forward), pixel centres at +0.5.
+struct Camera {
+  std::array<float, 9> intrinsics{};       // row-major [3, 3], pixels
+  std::array<float, 16> world_from_cam{};  // row-major [4, 4], rigid, metres
+  uint32_t width = 0;                      // pixels
+  uint32_t height = 0;
+};
+
+struct Field {
+  std::string name;
+  DType dtype = DType::kNone;
+  std::vector<int64_t> shape;  // of one row
+  double min = 0;
+  double max = 0;
+};
+
+// What a server offers: see SimulatorSpec in gwm/v1/simulator.proto.
+struct Spec {
+  std::string model_id;
+  std::string checkpoint_digest;
+  std::string contract_version;
+  std::string device;
+  Field action;
+  std::vector<Field> observations;
+  std::vector<std::string> rpcs;   // "Simulator.Step", ...
+  std::vector<std::string> inits;  // of "pool", "frames", "episode"
+  std::vector<std::string> tasks;
+  std::vector<Camera> cameras;  // the default one of each view
+  uint32_t horizon = 0;         // steps up to which the model was evaluated; 0: not known
+  uint32_t min_sampler_calls = 0;
+  uint32_t max_sampler_calls = 0;
+  uint32_t default_sampler_calls = 0;
+  uint32_t reset_pool_size = 0;
+  uint32_t context_frames = 0;
+  uint32_t views = 0;
+  uint32_t height = 0;
+  uint32_t width = 0;
+  double control_dt_s = 0;
+  uint64_t state_bytes_per_env = 0;
+  uint64_t gaussians = 0;
+};
+
+struct ServerInfo {
+  std::string instance_id;
+  std::string version;
+  std::string model_id;
+  std::string checkpoint_digest;
+  std::string device;
+  std::vector<std::string> rpcs;
+  uint32_t sessions = 0;
+  uint32_t envs = 0;
+};
+
+struct Limits {
+  uint64_t max_message_bytes = 0;
+  uint32_t max_sessions = 0;
+  uint32_t max_envs_per_session = 0;
+  uint64_t max_envs = 0;
+  uint32_t max_image_side = 0;
+  uint64_t max_pixels_per_render = 0;
+  uint32_t max_imagine_steps = 0;
+  uint32_t max_imagine_branches = 0;
+  uint32_t max_perception_rows = 0;
+  std::chrono::milliseconds max_call_time{0};
+};
+
+// Real RGB-D images of n worlds, T frames each, oldest first.
+struct Frames {
+  Tensor rgb;             // u8 [n, T, V, H, W, 3]
+  Tensor depth_mm;        // u16 [n, T, V, H, W]; 0 = nothing hit
+  Tensor intrinsics;      // f32 [n, V, 3, 3] or [V, 3, 3]
+  Tensor world_from_cam;  // f32 [n, V, 4, 4] or [V, 4, 4]
+  // The actions between the frames, f32 [n, T - 1, A]; absent ones count as zero.
+  std::optional<Tensor> actions;
+};
+
+// A frame of an episode file below the server's episode root.
+struct EpisodeFrame {
+  std::string path;
+  uint32_t frame = 0;
+};
+
+// Entries of the server's pool of real frames, one per row; none: the seed chooses.
+struct FromPool {
+  std::vector<uint32_t> indices;
+};
+
+// In all options below: `timeout` 0 means the client's default.
+struct SessionOptions {
+  uint32_t num_envs = 1;
+  std::optional<uint64_t> seed;           // absent: a random one
+  uint32_t sampler_calls = 0;             // denoiser calls per step; 0: the default
+  std::vector<std::string> observations;  // what Reset and Step return unless they name others
+  std::chrono::milliseconds idle_ttl{0};  // 0: the server's default
+  uint32_t max_episode_steps = 0;         // 0: never truncated
+  std::chrono::milliseconds timeout{0};
+};
+
+struct ResetOptions {
+  std::variant<FromPool, Frames, EpisodeFrame> init;
+  std::vector<uint32_t> env_ids;  // empty: all
+  std::optional<uint64_t> seed;   // replaces the seed and starts counting episodes anew
+  std::vector<std::string> observations;
+  std::chrono::milliseconds timeout{0};
+};
+struct ResetResult {
+  std::map<std::string, Tensor> observations;  // each [n, ...]
+  std::vector<uint32_t> pool_indices;          // where each row started; empty when it had an init
+  std::vector<uint64_t> episode;               // number of the episode that begins
+  Tensor intrinsics;                           // f32 [n, V, 3, 3]
+  Tensor world_from_cam;                       // f32 [n, V, 4, 4]
+};
+
+struct StepOptions {
+  std::vector<uint32_t> env_ids;  // empty: all
+  std::vector<std::string> observations;
+  uint32_t sampler_calls = 0;
+  std::optional<Camera> camera;  // "rgb" and "depth" as seen from here
+  std::chrono::milliseconds timeout{0};
+};
+struct RowStatus {
+  Code code = Code::kOk;  // kDataLoss: the result was not finite, the environment needs a Reset
+  std::string reason;
+  std::string message;
+};
+struct StepTiming {
+  double queue_ms = 0;
+  double device_ms = 0;
+  uint32_t batch_rows = 0;
+  uint32_t sampler_calls = 0;
+};
+struct StepResult {
+  std::vector<float> reward;  // n
+  std::vector<bool> terminated;
+  std::vector<bool> truncated;
+  std::vector<bool> success;
+  std::vector<float> success_probability;
+  std::vector<uint64_t> step_index;
+  std::vector<RowStatus> row_status;
+  std::map<std::string, Tensor> observations;  // each [n, ...]
+  StepTiming timing;
+};
+
+enum class RenderOutput { kRgb = 1, kDepth = 2, kAlpha = 3, kGaussians = 4 };
+struct RenderOptions {
+  std::vector<uint32_t> env_ids;      // empty: all
+  std::vector<Camera> cameras;        // all of one size; empty: the environment's own
+  std::vector<RenderOutput> outputs;  // empty: RGB
+  bool rgb_f32 = false;               // floats in [0, 1] instead of rounded bytes
+  std::chrono::milliseconds timeout{0};
+};
+// N Gaussians, world frame, unconstrained parametrisation of the public PLY files.
+struct GaussianCloud {
+  Tensor means;           // f32 [N, 3] m
+  Tensor log_scales;      // f32 [N, 3] natural log of m
+  Tensor quats;           // f32 [N, 4] w x y z
+  Tensor sh;              // f32 [N, K, 3]
+  Tensor opacity_logits;  // f32 [N]
+};
+// Outputs that were not asked for are empty. C cameras.
+struct Images {
+  Tensor rgb;    // [n, C, H, W, 3], u8 or f32
+  Tensor depth;  // f32 [n, C, H, W] m
+  Tensor alpha;  // f32 [n, C, H, W]
+  std::vector<GaussianCloud> gaussians;
+};
+
+struct ImagineOptions {
+  uint32_t env_id = 0;
+  uint32_t branches = 0;  // 0: as many as the actions have
+  std::optional<uint64_t> seed;
+  std::vector<std::string> observations;
+  uint32_t stride = 1;  // steps per chunk
+  uint32_t sampler_calls = 0;
+  std::optional<Camera> camera;
+  // Of the whole rollout; 0: none.
+  std::chrono::milliseconds timeout{0};
+};
+// S steps of B branches; observations show the last of them.
+struct ImagineChunk {
+  uint32_t t = 0;                              // steps imagined so far
+  Tensor reward;                               // f32 [B, S]
+  Tensor terminated;                           // bool [B, S]
+  Tensor success;                              // bool [B, S]
+  Tensor done;                                 // bool [B]
+  std::map<std::string, Tensor> observations;  // each [B, ...]
+  std::vector<RowStatus> row_status;           // B
+};
+
+struct LatentTokens {
+  Tensor latents;  // f32 [n, M, L], standardised
+  Tensor centres;  // f32 [n, M, 3] m, world frame
+};
+struct FeatureTokens {
+  Tensor features;  // f32 [n, M, D]
+  Tensor centres;   // f32 [n, M, 3] m, world frame
+};
+
+}  // namespace gwm::client
+
+#endif  // GWM_TYPES_H_

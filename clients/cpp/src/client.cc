@@ -1,0 +1,132 @@
+#include "gwm/client.h"
+
+#include <grpcpp/generic/generic_stub.h>
+
+#include <future>
+#include <memory>
+#include <utility>
+
+#include "clients/cpp/src/convert.h"
+#include "clients/cpp/src/session_state.h"
+#include "clients/cpp/src/wire.h"
+
+namespace gwm::client {
+namespace {
+
+using internal::Assign;
+using internal::FromProto;
+using internal::ToProto;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kDefaultTimeout{0};
+
+// grpc.health.v1.HealthCheckRequest has one string field (tag 1) and its reply one enum (tag 1,
+// SERVING = 1); generated code for them inside a library would collide with that of the
+// application.
+std::string HealthRequest(const std::string& service) {
+  if (service.size() > 127) {
+    throw Error({.code = Code::kInvalidArgument,
+                 .field = "service",
+                 .message = "service name of " + std::to_string(service.size()) +
+                            " bytes; at most 127 are allowed"});
+  }
+  if (service.empty()) return {};
+  return std::string("\x0a") + static_cast<char>(service.size()) + service;
+}
+
+std::string ToString(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  std::string bytes;
+  if (!buffer.Dump(&slices).ok()) return bytes;
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Client::Client(const std::string& address, const ClientOptions& options)
+    : wire_(std::make_shared<internal::Wire>(address, options)) {}
+Client::~Client() = default;
+
+void Client::WaitUntilConnected(milliseconds timeout) {
+  if (!wire_->channel().WaitForConnected(std::chrono::system_clock::now() + timeout)) {
+    throw Error({.code = Code::kUnavailable,
+                 .message = "no server answered within " + std::to_string(timeout.count()) + " ms",
+                 .retry_after = milliseconds(0)});
+  }
+}
+
+bool Client::IsServing(const std::string& service) {
+  const grpc::Slice slice(HealthRequest(service));
+  const grpc::ByteBuffer request(&slice, 1);
+  grpc::ByteBuffer reply;
+  grpc::ClientContext context;
+  wire_->SetDeadline(context, kDefaultTimeout);
+  grpc::GenericStub stub(wire_->shared_channel());
+  std::promise<grpc::Status> done;
+  stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request, &reply,
+                 [&done](grpc::Status status) { done.set_value(std::move(status)); });
+  internal::ThrowUnlessOk(done.get_future().get());
+  return ToString(reply) == std::string("\x08\x01");
+}
+
+Spec Client::GetSpec() {
+  return FromProto(wire_->Call<v1::SimulatorSpec>(wire_->simulator(), &v1::Simulator::Stub::GetSpec,
+                                                  v1::GetSpecRequest(), kDefaultTimeout));
+}
+
+ServerInfo Client::GetServerInfo() {
+  return FromProto(wire_->Call<v1::ServerInfo>(wire_->server(), &v1::Server::Stub::GetServerInfo,
+                                               v1::GetServerInfoRequest(), kDefaultTimeout));
+}
+
+Limits Client::GetLimits() {
+  return FromProto(wire_->Call<v1::Limits>(wire_->server(), &v1::Server::Stub::GetLimits,
+                                           v1::GetLimitsRequest(), kDefaultTimeout));
+}
+
+Session Client::CreateSession(const SessionOptions& options) {
+  v1::CreateSessionRequest request;
+  request.set_num_envs(options.num_envs);
+  if (options.seed) request.set_seed(*options.seed);
+  if (options.sampler_calls > 0) request.mutable_sampler()->set_calls(options.sampler_calls);
+  Assign(options.observations, request.mutable_observations());
+  if (options.idle_ttl.count() != 0) *request.mutable_idle_ttl() = ToProto(options.idle_ttl);
+  request.set_max_episode_steps(options.max_episode_steps);
+  const auto reply = wire_->Call<v1::Session>(
+      wire_->simulator(), &v1::Simulator::Stub::CreateSession, request, options.timeout);
+  return Session(wire_, std::make_unique<Session::State>(
+                            Session::State{reply.session_id(), reply.num_envs(), reply.seed()}));
+}
+
+LatentTokens Client::Encode(const Frames& frames) {
+  v1::EncodeRequest request;
+  *request.mutable_frames() = ToProto(frames);
+  auto reply = wire_->Call<v1::EncodeReply>(wire_->perception(), &v1::Perception::Stub::Encode,
+                                            request, kDefaultTimeout);
+  return {FromProto(reply.mutable_latents()), FromProto(reply.mutable_centres())};
+}
+
+Images Client::Decode(const Tensor& latents, const Frames& anchors, const RenderOptions& options) {
+  v1::DecodeRequest request;
+  *request.mutable_latents() = ToProto(latents);
+  *request.mutable_frames() = ToProto(anchors);
+  for (const Camera& camera : options.cameras) *request.add_cameras() = ToProto(camera);
+  for (RenderOutput output : options.outputs) request.add_outputs(ToProto(output));
+  request.set_rgb_dtype(options.rgb_f32 ? v1::DTYPE_F32 : v1::DTYPE_U8);
+  auto reply = wire_->Call<v1::DecodeReply>(wire_->perception(), &v1::Perception::Stub::Decode,
+                                            request, options.timeout);
+  return FromProto(reply.mutable_images());
+}
+
+FeatureTokens Client::Features(const Frames& frames) {
+  v1::FeaturesRequest request;
+  *request.mutable_frames() = ToProto(frames);
+  auto reply = wire_->Call<v1::FeaturesReply>(wire_->perception(), &v1::Perception::Stub::Features,
+                                              request, kDefaultTimeout);
+  return {FromProto(reply.mutable_features()), FromProto(reply.mutable_centres())};
+}
+
+}  // namespace gwm::client

@@ -1,0 +1,19 @@
+// gRPC status, with its google.rpc details, to Error.
+#ifndef GWM_CLIENTS_CPP_SRC_STATUS_H_
+#define GWM_CLIENTS_CPP_SRC_STATUS_H_
+
+#include <grpcpp/support/status.h>
+
+#include "gwm/error.h"
+
+namespace gwm::client::internal {
+
+// Details that cannot be parsed are left out; the code and the message always survive.
+Error::Details DetailsFromStatus(const grpc::Status& status);
+
+// Throws Error unless `status` is OK.
+void ThrowUnlessOk(const grpc::Status& status);
+
+}  // namespace gwm::client::internal
+
+#endif  // GWM_CLIENTS_CPP_SRC_STATUS_H_

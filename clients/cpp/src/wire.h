@@ -1,0 +1,53 @@
+// The channel, the stubs and the way of one call: deadline, status, exception.
+#ifndef GWM_CLIENTS_CPP_SRC_WIRE_H_
+#define GWM_CLIENTS_CPP_SRC_WIRE_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "clients/cpp/src/status.h"
+#include "gwm/client.h"
+#include "gwm/v1/perception.grpc.pb.h"
+#include "gwm/v1/server.grpc.pb.h"
+#include "gwm/v1/simulator.grpc.pb.h"
+
+namespace gwm::client::internal {
+
+class Wire {
+ public:
+  Wire(const std::string& address, const ClientOptions& options);
+
+  v1::Simulator::Stub& simulator() { return *simulator_; }
+  v1::Perception::Stub& perception() { return *perception_; }
+  v1::Server::Stub& server() { return *server_; }
+  grpc::Channel& channel() { return *channel_; }
+  const std::shared_ptr<grpc::Channel>& shared_channel() const { return channel_; }
+
+  // One unary call, for example Call<v1::StepReply>(simulator(), &v1::Simulator::Stub::Step,
+  // request, timeout). timeout 0: the client's own.
+  template <typename Reply, typename Stub, typename Method, typename Request>
+  Reply Call(Stub& stub, Method method, const Request& request, std::chrono::milliseconds timeout) {
+    grpc::ClientContext context;
+    SetDeadline(context, timeout);
+    Reply reply;
+    ThrowUnlessOk((stub.*method)(&context, request, &reply));
+    return reply;
+  }
+
+  void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout) const;
+
+ private:
+  const std::chrono::milliseconds timeout_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::Simulator::Stub> simulator_;
+  std::unique_ptr<v1::Perception::Stub> perception_;
+  std::unique_ptr<v1::Server::Stub> server_;
+};
+
+}  // namespace gwm::client::internal
+
+#endif  // GWM_CLIENTS_CPP_SRC_WIRE_H_

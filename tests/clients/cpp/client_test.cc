@@ -1,0 +1,373 @@
+// The client library against an in-process server with scripted answers.
+#include "gwm/client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "tests/clients/cpp/scripted_server.h"
+
+namespace gwm::client {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// The Error that `call` throws; a failure when it throws none.
+template <typename Call>
+std::optional<Error> ErrorOf(Call&& call) {
+  try {
+    std::forward<Call>(call)();
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "the call did not throw";
+  return std::nullopt;
+}
+
+template <typename Detail>
+void AddDetail(const Detail& detail, google::rpc::Status* status) {
+  status->add_details()->PackFrom(detail);
+}
+
+grpc::Status StatusWithDetails() {
+  google::rpc::Status rich;
+  google::rpc::ErrorInfo info;
+  info.set_reason("BAD_TENSOR");
+  info.set_domain("gwm.v1");
+  google::rpc::BadRequest bad;
+  bad.add_field_violations()->set_field("actions");
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_seconds(1);
+  retry.mutable_retry_delay()->set_nanos(500'000'000);
+  AddDetail(info, &rich);
+  AddDetail(bad, &rich);
+  AddDetail(retry, &rich);
+  return {grpc::StatusCode::INVALID_ARGUMENT, "actions[0] is nan", rich.SerializeAsString()};
+}
+
+Tensor Zeros(std::vector<int64_t> shape) {
+  Tensor tensor{DType::kF32, std::move(shape), {}};
+  tensor.data.assign(static_cast<size_t>(tensor.elements()) * sizeof(float), '\0');
+  return tensor;
+}
+
+class ClientTest : public ::testing::Test {
+ protected:
+  ClientTest() : client_(server_.address(), {.timeout = milliseconds(20'000)}) {
+    server_.session.set_session_id("abc");
+    server_.session.set_num_envs(2);
+    server_.session.set_seed(7);
+    server_.session.mutable_idle_ttl()->set_seconds(300);
+  }
+  ScriptedServer server_;
+  Client client_;
+};
+
+TEST_F(ClientTest, ReadsTheSpecFieldByField) {
+  server_.spec.set_model_id("gwm-small");
+  server_.spec.set_reset_pool_size(5);
+  server_.spec.mutable_sampler()->set_max_calls(8);
+  auto* action = server_.spec.add_actions();
+  action->set_name("action");
+  action->set_dtype(v1::DTYPE_F32);
+  action->add_shape(4);
+  action->set_min(-1);
+  action->set_max(1);
+  auto* camera = server_.spec.add_cameras();
+  camera->mutable_intrinsics()->Resize(9, 3.0F);
+  camera->mutable_world_from_cam()->Resize(16, 2.0F);
+  camera->set_width(64);
+  server_.spec.add_rpcs("Simulator.Step");
+  const Spec spec = client_.GetSpec();
+  EXPECT_EQ(spec.model_id, "gwm-small");
+  EXPECT_EQ(spec.reset_pool_size, 5U);
+  EXPECT_EQ(spec.max_sampler_calls, 8U);
+  EXPECT_EQ(spec.action.dtype, DType::kF32);
+  EXPECT_THAT(spec.action.shape, ElementsAre(4));
+  EXPECT_EQ(spec.action.min, -1);
+  ASSERT_EQ(spec.cameras.size(), 1U);
+  EXPECT_EQ(spec.cameras[0].intrinsics[8], 3.0F);
+  EXPECT_EQ(spec.cameras[0].world_from_cam[15], 2.0F);
+  EXPECT_EQ(spec.cameras[0].width, 64U);
+  EXPECT_THAT(spec.rpcs, ElementsAre("Simulator.Step"));
+}
+
+TEST_F(ClientTest, ReadsServerInfoAndLimits) {
+  server_.info.set_server_instance_id("i-1");
+  server_.info.set_envs(3);
+  server_.limits.set_max_envs_per_session(256);
+  server_.limits.mutable_max_call_time()->set_seconds(120);
+  EXPECT_EQ(client_.GetServerInfo().instance_id, "i-1");
+  EXPECT_EQ(client_.GetServerInfo().envs, 3U);
+  EXPECT_EQ(client_.GetLimits().max_envs_per_session, 256U);
+  EXPECT_EQ(client_.GetLimits().max_call_time, milliseconds(120'000));
+}
+
+TEST_F(ClientTest, SaysWhetherTheServerServes) {
+  EXPECT_TRUE(client_.IsServing());
+  const auto error = ErrorOf([&] { client_.IsServing("no.such.Service"); });
+  EXPECT_EQ(error->code(), Code::kNotFound);
+}
+
+TEST_F(ClientTest, SendsWhatTheSessionOptionsSay) {
+  const Session session = client_.CreateSession({.num_envs = 2,
+                                                 .seed = 9,
+                                                 .sampler_calls = 3,
+                                                 .observations = {"rgb"},
+                                                 .idle_ttl = milliseconds(1500),
+                                                 .max_episode_steps = 50});
+  EXPECT_EQ(server_.create_request.num_envs(), 2U);
+  EXPECT_EQ(server_.create_request.seed(), 9U);
+  EXPECT_EQ(server_.create_request.sampler().calls(), 3U);
+  EXPECT_EQ(server_.create_request.idle_ttl().seconds(), 1);
+  EXPECT_EQ(server_.create_request.idle_ttl().nanos(), 500'000'000);
+  EXPECT_EQ(server_.create_request.max_episode_steps(), 50U);
+  EXPECT_EQ(session.id(), "abc");
+  EXPECT_EQ(session.num_envs(), 2U);
+  EXPECT_EQ(session.seed(), 7U);
+}
+
+TEST_F(ClientTest, LeavesTheSeedToTheServerWhenNoneIsGiven) {
+  const Session session = client_.CreateSession();
+  EXPECT_FALSE(server_.create_request.has_seed());
+}
+
+TEST_F(ClientTest, ClosesTheSessionOnDestructionExactlyOnce) {
+  {
+    Session first = client_.CreateSession();
+    Session second = std::move(first);
+    second.Close();
+    second.Close();
+  }
+  EXPECT_THAT(server_.closed_sessions, ElementsAre("abc"));
+  { const Session third = client_.CreateSession(); }
+  EXPECT_THAT(server_.closed_sessions, ElementsAre("abc", "abc"));
+}
+
+TEST_F(ClientTest, RefusesToUseAClosedSession) {
+  Session session = client_.CreateSession();
+  session.Close();
+  const auto error = ErrorOf([&] { session.Step(Zeros({1, 4})); });
+  EXPECT_EQ(error->code(), Code::kFailedPrecondition);
+  EXPECT_EQ(error->reason(), "CLOSED");
+}
+
+TEST_F(ClientTest, OutlivesTheClientThatMadeIt) {
+  std::optional<Client> client(std::in_place, server_.address());
+  Session session = client->CreateSession();
+  client.reset();
+  EXPECT_EQ(session.Renew(), milliseconds(300'000));
+}
+
+TEST_F(ClientTest, ResetsFromFramesWithTheirBytesUntouched) {
+  Session session = client_.CreateSession();
+  Frames frames;
+  frames.rgb =
+      Tensor{DType::kU8, {1, 1, 1, 2, 2, 3}, std::string("\0\1\2\3\4\5\6\7\x8\x9\xa\xff", 12)};
+  frames.depth_mm = Tensor{DType::kU16, {1, 1, 1, 2, 2}, std::string(8, '\2')};
+  frames.intrinsics = Zeros({1, 3, 3});
+  frames.world_from_cam = Zeros({1, 4, 4});
+  server_.reset_reply.add_episode(4);
+  (*server_.reset_reply.mutable_observations())["latent"] = FloatTensor({1, 2}, {0.5F, -1.0F});
+  const ResetResult result =
+      session.Reset({.init = frames, .env_ids = {1}, .seed = 11, .observations = {"latent"}});
+  EXPECT_EQ(server_.reset_request.frames().rgb().data(), frames.rgb.data);
+  EXPECT_EQ(server_.reset_request.frames().depth_mm().dtype(), v1::DTYPE_U16);
+  EXPECT_FALSE(server_.reset_request.frames().has_actions());
+  EXPECT_THAT(server_.reset_request.env_ids(), ElementsAre(1));
+  EXPECT_EQ(server_.reset_request.seed(), 11U);
+  EXPECT_THAT(result.episode, ElementsAre(4));
+  EXPECT_THAT(result.observations.at("latent").values<float>(), ElementsAre(0.5F, -1.0F));
+}
+
+TEST_F(ClientTest, ResetsFromAnEpisodeFrameOrFromThePool) {
+  Session session = client_.CreateSession();
+  session.Reset({.init = EpisodeFrame{"hammer/a.safetensors", 12}});
+  EXPECT_EQ(server_.reset_request.episode().path(), "hammer/a.safetensors");
+  EXPECT_EQ(server_.reset_request.episode().frame(), 12U);
+  session.Reset({.init = FromPool{{3, 1}}});
+  EXPECT_THAT(server_.reset_request.pool_indices(), ElementsAre(3, 1));
+  session.Reset();
+  EXPECT_EQ(server_.reset_request.init_case(), v1::ResetRequest::INIT_NOT_SET);
+  EXPECT_EQ(server_.reset_request.pool_indices_size(), 0);
+}
+
+TEST_F(ClientTest, StepsASubsetAndReadsEveryField) {
+  Session session = client_.CreateSession();
+  *server_.step_reply.mutable_reward() = FloatTensor({2}, {1.5F, -2.0F});
+  *server_.step_reply.mutable_terminated() = BoolTensor({2}, {false, true});
+  *server_.step_reply.mutable_truncated() = BoolTensor({2}, {true, false});
+  *server_.step_reply.mutable_success() = BoolTensor({2}, {true, true});
+  server_.step_reply.add_step_index(5);
+  server_.step_reply.add_row_status();
+  auto* failed = server_.step_reply.add_row_status();
+  failed->set_code(15);
+  failed->set_reason("NON_FINITE");
+  server_.step_reply.mutable_timing()->mutable_gpu()->set_nanos(2'500'000);
+  const std::vector<float> actions(8, 0.25F);
+  const StepResult step =
+      session.Step(Tensor::From<float>({2, 4}, actions), {.env_ids = {1, 0}, .sampler_calls = 2});
+  EXPECT_THAT(server_.step_request.env_ids(), ElementsAre(1, 0));
+  EXPECT_THAT(server_.step_request.actions().shape(), ElementsAre(2, 4));
+  EXPECT_EQ(server_.step_request.sampler_calls(), 2U);
+  EXPECT_FALSE(server_.step_request.has_camera());
+  EXPECT_THAT(step.reward, ElementsAre(1.5F, -2.0F));
+  EXPECT_THAT(step.terminated, ElementsAre(false, true));
+  EXPECT_THAT(step.truncated, ElementsAre(true, false));
+  EXPECT_THAT(step.success, ElementsAre(true, true));
+  EXPECT_THAT(step.step_index, ElementsAre(5));
+  ASSERT_EQ(step.row_status.size(), 2U);
+  EXPECT_EQ(step.row_status[0].code, Code::kOk);
+  EXPECT_EQ(step.row_status[1].code, Code::kDataLoss);
+  EXPECT_DOUBLE_EQ(step.timing.device_ms, 2.5);
+}
+
+TEST_F(ClientTest, RendersFromGivenCamerasAsFloats) {
+  Session session = client_.CreateSession();
+  auto* images = server_.render_reply.mutable_images();
+  *images->mutable_rgb() = FloatTensor({1, 1, 1, 1, 3}, {0.0F, 0.5F, 1.0F});
+  *images->add_gaussians()->mutable_means() = FloatTensor({1, 3}, {1, 2, 3});
+  Camera camera{.width = 1, .height = 1};
+  camera.world_from_cam[15] = 1;
+  const Images rendered = session.Render({.cameras = {camera},
+                                          .outputs = {RenderOutput::kRgb, RenderOutput::kGaussians},
+                                          .rgb_f32 = true});
+  EXPECT_EQ(server_.render_request.rgb_dtype(), v1::DTYPE_F32);
+  EXPECT_THAT(server_.render_request.outputs(),
+              ElementsAre(v1::RENDER_OUTPUT_RGB, v1::RENDER_OUTPUT_GAUSSIANS));
+  EXPECT_EQ(server_.render_request.cameras(0).world_from_cam(15), 1);
+  EXPECT_THAT(rendered.rgb.values<float>(), ElementsAre(0.0F, 0.5F, 1.0F));
+  EXPECT_TRUE(rendered.depth.empty());
+  ASSERT_EQ(rendered.gaussians.size(), 1U);
+  EXPECT_THAT(rendered.gaussians[0].means.values<float>(), ElementsAre(1, 2, 3));
+}
+
+TEST_F(ClientTest, HandsOverImaginedChunksInOrder) {
+  Session session = client_.CreateSession();
+  for (uint32_t t = 1; t <= 3; ++t) {
+    v1::ImagineChunk chunk;
+    chunk.set_t(t);
+    *chunk.mutable_reward() = FloatTensor({1, 1}, {static_cast<float>(t)});
+    server_.chunks.push_back(chunk);
+  }
+  std::vector<float> rewards;
+  session.Imagine(Zeros({1, 3, 4}), {.env_id = 1, .seed = 3}, [&](const ImagineChunk& chunk) {
+    rewards.push_back(chunk.reward.values<float>()[0]);
+    return true;
+  });
+  EXPECT_THAT(rewards, ElementsAre(1, 2, 3));
+  EXPECT_EQ(server_.imagine_request.env_id(), 1U);
+  EXPECT_EQ(server_.imagine_request.seed(), 3U);
+  EXPECT_THAT(server_.imagine_request.actions().shape(), ElementsAre(1, 3, 4));
+}
+
+TEST_F(ClientTest, EndsARolloutEarlyWithoutAnError) {
+  Session session = client_.CreateSession();
+  server_.chunks.resize(5);
+  int seen = 0;
+  session.Imagine(Zeros({1, 5, 4}), {}, [&](const ImagineChunk&) { return ++seen < 2; });
+  EXPECT_EQ(seen, 2);
+}
+
+TEST_F(ClientTest, PassesOnWhatTheChunkCallbackThrows) {
+  Session session = client_.CreateSession();
+  server_.chunks.resize(5);
+  EXPECT_THROW(session.Imagine(Zeros({1, 5, 4}), {},
+                               [](const ImagineChunk&) -> bool { throw std::logic_error("stop"); }),
+               std::logic_error);
+}
+
+TEST_F(ClientTest, EncodesDecodesAndReadsFeatures) {
+  *server_.encode_reply.mutable_latents() = FloatTensor({1, 1, 2}, {1, 2});
+  *server_.encode_reply.mutable_centres() = FloatTensor({1, 1, 3}, {3, 4, 5});
+  *server_.features_reply.mutable_features() = FloatTensor({1, 1, 1}, {9});
+  *server_.decode_reply.mutable_images()->mutable_depth() = FloatTensor({1, 1, 1, 1}, {0.5F});
+  Frames frames;
+  frames.rgb = Tensor{DType::kU8, {0}, {}};
+  const LatentTokens tokens = client_.Encode(frames);
+  EXPECT_THAT(tokens.latents.values<float>(), ElementsAre(1, 2));
+  EXPECT_THAT(tokens.centres.values<float>(), ElementsAre(3, 4, 5));
+  EXPECT_THAT(client_.Features(frames).features.values<float>(), ElementsAre(9));
+  const Images images = client_.Decode(tokens.latents, frames, {.outputs = {RenderOutput::kDepth}});
+  EXPECT_THAT(images.depth.values<float>(), ElementsAre(0.5F));
+  EXPECT_EQ(server_.decode_request.latents().data(), tokens.latents.data);
+}
+
+TEST_F(ClientTest, ThrowsCodeReasonFieldAndRetryDelayOfTheServer) {
+  Session session = client_.CreateSession();
+  server_.status = StatusWithDetails();
+  const auto error = ErrorOf([&] { session.Step(Zeros({2, 4})); });
+  server_.status = grpc::Status::OK;
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), Code::kInvalidArgument);
+  EXPECT_EQ(error->reason(), "BAD_TENSOR");
+  EXPECT_EQ(error->field(), "actions");
+  EXPECT_EQ(error->message(), "actions[0] is nan");
+  EXPECT_EQ(error->retry_after(), milliseconds(1500));
+  EXPECT_TRUE(error->retriable());
+  EXPECT_STREQ(error->what(), "INVALID_ARGUMENT/BAD_TENSOR (actions): actions[0] is nan");
+}
+
+TEST_F(ClientTest, KeepsCodeAndMessageWhenTheDetailsAreGarbage) {
+  server_.status = {grpc::StatusCode::NOT_FOUND, "gone", std::string("\x1a\xff\xff\xff\x7fzz")};
+  const auto error = ErrorOf([&] { client_.GetSpec(); });
+  EXPECT_EQ(error->code(), Code::kNotFound);
+  EXPECT_EQ(error->message(), "gone");
+  EXPECT_EQ(error->reason(), "");
+  EXPECT_FALSE(error->retriable());
+}
+
+TEST_F(ClientTest, GivesUpAtTheDeadlineOfTheCall) {
+  Session session = client_.CreateSession();
+  server_.step_hangs = true;
+  const auto error = ErrorOf([&] { session.Step(Zeros({2, 4}), {.timeout = milliseconds(50)}); });
+  server_.step_hangs = false;
+  EXPECT_EQ(error->code(), Code::kDeadlineExceeded);
+}
+
+TEST_F(ClientTest, ReportsAReplyWhoseTensorDoesNotFitItsShape) {
+  Session session = client_.CreateSession();
+  auto* reward = server_.step_reply.mutable_reward();
+  *reward = FloatTensor({2}, {1, 2});
+  reward->add_shape(3);
+  const auto error = ErrorOf([&] { session.Step(Zeros({2, 4})); });
+  EXPECT_EQ(error->code(), Code::kInternal);
+  EXPECT_EQ(error->reason(), "BAD_REPLY");
+}
+
+TEST(ConnectionTest, SaysUnavailableWhenNobodyListens) {
+  Client client("127.0.0.1:1");
+  const auto error = ErrorOf([&] { client.WaitUntilConnected(milliseconds(100)); });
+  EXPECT_EQ(error->code(), Code::kUnavailable);
+  EXPECT_TRUE(error->retriable());
+  EXPECT_EQ(ErrorOf([&] { client.GetSpec(); })->code(), Code::kUnavailable);
+}
+
+TEST(TensorTest, RefusesTheWrongElementTypeAndTheWrongSize) {
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  const Tensor tensor = Tensor::From<float>({2, 3}, values);
+  EXPECT_EQ(tensor.elements(), 6);
+  EXPECT_EQ(tensor.values<float>()[5], 6);
+  EXPECT_THAT(ErrorOf([&] { (void)tensor.values<int32_t>(); })->message(), HasSubstr("f32"));
+  EXPECT_EQ(ErrorOf([&] { Tensor::From<float>({2, 4}, values); })->code(), Code::kInvalidArgument);
+}
+
+TEST(CodeNameTest, NamesEveryCodeAndSurvivesOthers) {
+  EXPECT_STREQ(CodeName(Code::kOk), "OK");
+  EXPECT_STREQ(CodeName(Code::kUnauthenticated), "UNAUTHENTICATED");
+  EXPECT_STREQ(CodeName(static_cast<Code>(99)), "UNKNOWN");
+  EXPECT_STREQ(CodeName(static_cast<Code>(-1)), "UNKNOWN");
+}
+
+}  // namespace
+}  // namespace gwm::client

@@ -1,0 +1,122 @@
+#include "tests/clients/cpp/scripted_server.h"
+
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/server_credentials.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <utility>
+
+namespace gwm::client {
+
+v1::Tensor FloatTensor(std::vector<int64_t> shape, std::vector<float> values) {
+  v1::Tensor tensor;
+  tensor.set_dtype(v1::DTYPE_F32);
+  tensor.mutable_shape()->Add(shape.begin(), shape.end());
+  tensor.set_data(values.data(), values.size() * sizeof(float));
+  return tensor;
+}
+
+v1::Tensor BoolTensor(std::vector<int64_t> shape, std::vector<bool> values) {
+  v1::Tensor tensor;
+  tensor.set_dtype(v1::DTYPE_BOOL);
+  tensor.mutable_shape()->Add(shape.begin(), shape.end());
+  for (bool value : values) tensor.mutable_data()->push_back(value ? 1 : 0);
+  return tensor;
+}
+
+ScriptedServer::ScriptedServer() {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+  builder.RegisterService(static_cast<v1::Simulator::Service*>(this));
+  builder.RegisterService(static_cast<v1::Perception::Service*>(this));
+  builder.RegisterService(static_cast<v1::Server::Service*>(this));
+  server_ = builder.BuildAndStart();
+}
+
+ScriptedServer::~ScriptedServer() { server_->Shutdown(std::chrono::system_clock::now()); }
+
+grpc::Status ScriptedServer::GetSpec(Context*, const v1::GetSpecRequest*,
+                                     v1::SimulatorSpec* reply) {
+  *reply = spec;
+  return status;
+}
+grpc::Status ScriptedServer::CreateSession(Context*, const v1::CreateSessionRequest* request,
+                                           v1::Session* reply) {
+  create_request = *request;
+  *reply = session;
+  return status;
+}
+grpc::Status ScriptedServer::GetSession(Context*, const v1::GetSessionRequest*,
+                                        v1::Session* reply) {
+  *reply = session;
+  return status;
+}
+grpc::Status ScriptedServer::CloseSession(Context*, const v1::CloseSessionRequest* request,
+                                          v1::CloseSessionReply*) {
+  closed_sessions.push_back(request->session_id());
+  return status;
+}
+grpc::Status ScriptedServer::Reset(Context*, const v1::ResetRequest* request,
+                                   v1::ResetReply* reply) {
+  reset_request = *request;
+  *reply = reset_reply;
+  return status;
+}
+
+grpc::Status ScriptedServer::Step(Context* context, const v1::StepRequest* request,
+                                  v1::StepReply* reply) {
+  step_request = *request;
+  if (step_hangs) {
+    std::mutex mutex;
+    std::condition_variable never;
+    std::unique_lock lock(mutex);
+    never.wait_until(lock, context->deadline(), [context] { return context->IsCancelled(); });
+  }
+  *reply = step_reply;
+  return status;
+}
+
+grpc::Status ScriptedServer::Render(Context*, const v1::RenderRequest* request,
+                                    v1::RenderReply* reply) {
+  render_request = *request;
+  *reply = render_reply;
+  return status;
+}
+grpc::Status ScriptedServer::Imagine(Context*, const v1::ImagineRequest* request,
+                                     grpc::ServerWriter<v1::ImagineChunk>* writer) {
+  imagine_request = *request;
+  for (const v1::ImagineChunk& chunk : chunks) {
+    if (!writer->Write(chunk)) break;
+  }
+  return status;
+}
+grpc::Status ScriptedServer::Encode(Context*, const v1::EncodeRequest* request,
+                                    v1::EncodeReply* reply) {
+  encode_request = *request;
+  *reply = encode_reply;
+  return status;
+}
+grpc::Status ScriptedServer::Decode(Context*, const v1::DecodeRequest* request,
+                                    v1::DecodeReply* reply) {
+  decode_request = *request;
+  *reply = decode_reply;
+  return status;
+}
+grpc::Status ScriptedServer::Features(Context*, const v1::FeaturesRequest*,
+                                      v1::FeaturesReply* reply) {
+  *reply = features_reply;
+  return status;
+}
+grpc::Status ScriptedServer::GetServerInfo(Context*, const v1::GetServerInfoRequest*,
+                                           v1::ServerInfo* reply) {
+  *reply = info;
+  return status;
+}
+grpc::Status ScriptedServer::GetLimits(Context*, const v1::GetLimitsRequest*, v1::Limits* reply) {
+  *reply = limits;
+  return status;
+}
+
+}  // namespace gwm::client

@@ -1,0 +1,85 @@
+// An in-process server whose answers a test writes down beforehand and whose requests it reads
+// afterwards.
+#ifndef GWM_TESTS_CLIENTS_CPP_SCRIPTED_SERVER_H_
+#define GWM_TESTS_CLIENTS_CPP_SCRIPTED_SERVER_H_
+
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "gwm/v1/perception.grpc.pb.h"
+#include "gwm/v1/server.grpc.pb.h"
+#include "gwm/v1/simulator.grpc.pb.h"
+
+namespace gwm::client {
+
+// A little-endian F32 tensor.
+v1::Tensor FloatTensor(std::vector<int64_t> shape, std::vector<float> values);
+v1::Tensor BoolTensor(std::vector<int64_t> shape, std::vector<bool> values);
+
+// Serves the three services on a free loopback port. Members may be changed between calls.
+class ScriptedServer final : public v1::Simulator::Service,
+                             public v1::Perception::Service,
+                             public v1::Server::Service {
+ public:
+  ScriptedServer();
+  ~ScriptedServer() override;
+
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  // What every call answers unless it is OK.
+  grpc::Status status;
+  // Holds Step back until it is cancelled or its deadline passes.
+  bool step_hangs = false;
+  v1::SimulatorSpec spec;
+  v1::ServerInfo info;
+  v1::Limits limits;
+  v1::Session session;
+  v1::ResetReply reset_reply;
+  v1::StepReply step_reply;
+  v1::RenderReply render_reply;
+  v1::EncodeReply encode_reply;
+  v1::DecodeReply decode_reply;
+  v1::FeaturesReply features_reply;
+  std::vector<v1::ImagineChunk> chunks;
+
+  v1::CreateSessionRequest create_request;
+  v1::ResetRequest reset_request;
+  v1::StepRequest step_request;
+  v1::RenderRequest render_request;
+  v1::ImagineRequest imagine_request;
+  v1::EncodeRequest encode_request;
+  v1::DecodeRequest decode_request;
+  std::vector<std::string> closed_sessions;
+
+ private:
+  using Context = grpc::ServerContext;
+  grpc::Status GetSpec(Context*, const v1::GetSpecRequest*, v1::SimulatorSpec*) override;
+  grpc::Status CreateSession(Context*, const v1::CreateSessionRequest*, v1::Session*) override;
+  grpc::Status GetSession(Context*, const v1::GetSessionRequest*, v1::Session*) override;
+  grpc::Status CloseSession(Context*, const v1::CloseSessionRequest*,
+                            v1::CloseSessionReply*) override;
+  grpc::Status Reset(Context*, const v1::ResetRequest*, v1::ResetReply*) override;
+  grpc::Status Step(Context*, const v1::StepRequest*, v1::StepReply*) override;
+  grpc::Status Render(Context*, const v1::RenderRequest*, v1::RenderReply*) override;
+  grpc::Status Imagine(Context*, const v1::ImagineRequest*,
+                       grpc::ServerWriter<v1::ImagineChunk>*) override;
+  grpc::Status Encode(Context*, const v1::EncodeRequest*, v1::EncodeReply*) override;
+  grpc::Status Decode(Context*, const v1::DecodeRequest*, v1::DecodeReply*) override;
+  grpc::Status Features(Context*, const v1::FeaturesRequest*, v1::FeaturesReply*) override;
+  grpc::Status GetServerInfo(Context*, const v1::GetServerInfoRequest*, v1::ServerInfo*) override;
+  grpc::Status GetLimits(Context*, const v1::GetLimitsRequest*, v1::Limits*) override;
+
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace gwm::client
+
+#endif  // GWM_TESTS_CLIENTS_CPP_SCRIPTED_SERVER_H_
