@@ -77,10 +77,11 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
         mask = self._reset_mask(options)
         if seed is None or isinstance(seed, (int, np.integer)):
             super().reset(seed=None if seed is None else int(seed))
-            return self._last.copy(), self._reset_rows(np.flatnonzero(mask), seed)
+            infos = self._reset_rows(np.flatnonzero(mask), seed)
+            return self._last.copy(), infos
         if len(seed) != self.num_envs:
             raise ValueError(f"seed has {len(seed)} entries; expected num_envs = {self.num_envs}")
-        infos: dict[str, Any] = {}
+        infos = {}
         for row in np.flatnonzero(mask):
             infos = merge_infos(infos, self._reset_rows(np.array([row]), seed[row]))
         return self._last.copy(), infos

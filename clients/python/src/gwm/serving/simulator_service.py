@@ -1,0 +1,374 @@
+"""gwm.v1.Simulator over real environments. Imagine and the Perception service are not there: nothing imagines here."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+from google.protobuf import duration_pb2, timestamp_pb2
+
+from gwm._generated import scene_pb2, server_pb2, simulator_pb2, simulator_pb2_grpc, tensor_pb2
+from gwm.serving import validate
+from gwm.serving.backend import BackendSpec, Outcome, UnsupportedError
+from gwm.serving.handler import refusing
+from gwm.serving.sessions import Environment, LiveSession, SessionTable
+from gwm.serving.status import Refusal
+from gwm.serving.worker import WorkerError
+from gwm.types import Camera
+from gwm.wire import to_tensor
+
+Array = npt.NDArray[Any]
+
+CONTRACT_VERSION = "1.0"
+RPCS = tuple(
+    f"Simulator.{name}"
+    for name in ("GetSpec", "CreateSession", "GetSession", "CloseSession", "Reset", "Step", "Render")
+) + ("Server.GetServerInfo", "Server.GetLimits")
+_RUNNING = simulator_pb2.EnvStatus.PHASE_RUNNING
+_DONE = simulator_pb2.EnvStatus.PHASE_DONE
+_FAILED = simulator_pb2.EnvStatus.PHASE_FAILED
+_NEEDS_RESET = simulator_pb2.EnvStatus.PHASE_NEEDS_RESET
+_DATA_LOSS = grpc.StatusCode.DATA_LOSS.value[0]
+_OUTPUT_NAMES = {scene_pb2.RENDER_OUTPUT_RGB: "rgb", scene_pb2.RENDER_OUTPUT_DEPTH: "depth"}
+
+
+class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
+    """Thread-safe; the calls of one session that change it exclude each other."""
+
+    def __init__(
+        self, spec: BackendSpec, table: SessionTable, limits: server_pb2.Limits, pool: ThreadPoolExecutor
+    ) -> None:
+        self._spec = spec
+        self._table = table
+        self._limits = limits
+        # Runs the environments of a session side by side.
+        self._pool = pool
+
+    # --- spec and sessions ---------------------------------------------------------------------------------------
+
+    @refusing
+    def GetSpec(self, request: Any, context: Any) -> simulator_pb2.SimulatorSpec:
+        self._check_model(request.model_id, "")
+        return spec_to_proto(self._spec)
+
+    @refusing
+    def CreateSession(self, request: Any, context: Any) -> simulator_pb2.Session:
+        self._check_model(request.model_id, request.checkpoint_digest)
+        limits = self._limits
+        num_envs = request.num_envs or 1
+        if num_envs > limits.max_envs_per_session:
+            raise Refusal("LIMIT", f"is {num_envs}; at most {limits.max_envs_per_session} are allowed", "num_envs")
+        if request.auto_reset not in (simulator_pb2.AUTO_RESET_UNSPECIFIED, simulator_pb2.AUTO_RESET_NONE):
+            raise Refusal("BAD_FIELD", f"is {request.auto_reset}; only AUTO_RESET_NONE is offered", "auto_reset")
+        if request.sampler.calls:
+            raise Refusal("BAD_FIELD", f"is {request.sampler.calls}; a real environment has no sampler", "sampler.calls")
+        session = self._table.create(
+            num_envs=num_envs,
+            seed=request.seed if request.HasField("seed") else secrets.randbits(32),
+            observations=validate.observations(request.observations, self._spec),
+            idle_ttl_s=self._idle_ttl_s(request),
+            max_lifetime_s=self._lifetime_s(request),
+            max_episode_steps=request.max_episode_steps,
+        )
+        return self._session_to_proto(session)
+
+    @refusing
+    def GetSession(self, request: Any, context: Any) -> simulator_pb2.Session:
+        return self._session_to_proto(self._table.get(request.session_id))
+
+    @refusing
+    def CloseSession(self, request: Any, context: Any) -> simulator_pb2.CloseSessionReply:
+        self._table.close(request.session_id)
+        return simulator_pb2.CloseSessionReply()
+
+    # --- episodes ------------------------------------------------------------------------------------------------
+
+    @refusing
+    def Reset(self, request: Any, context: Any) -> simulator_pb2.ResetReply:
+        if request.WhichOneof("init") is not None:
+            name = request.WhichOneof("init")
+            raise Refusal("UNSUPPORTED", "a real environment starts from its own initial states only", name)
+        if request.pool_indices:
+            raise Refusal("BAD_FIELD", "must be empty: there is no pool of frames here", "pool_indices")
+        with self._table.change(request.session_id) as session:
+            rows = validate.env_ids(request.env_ids, session.num_envs)
+            names = self._names(request, session)
+            chosen = [session.environments[row] for row in rows]
+            start_s = time.monotonic()
+            results = self._run(chosen, lambda env, _: self._reset_one(env, request, names))
+            elapsed_s = time.monotonic() - start_s
+            reply = simulator_pb2.ResetReply(
+                observations=_stack([observed for observed in results], names),
+                episode=[env.episodes - 1 for env in chosen],
+                timing=_timing(elapsed_s, len(rows)),
+            )
+        if self._spec.views:
+            intrinsics = np.stack([view.intrinsics for view in self._spec.views])
+            poses = np.stack([view.world_from_cam for view in self._spec.views])
+            reply.intrinsics.CopyFrom(to_tensor(np.repeat(intrinsics[None], len(rows), 0), np.float32))
+            reply.world_from_cam.CopyFrom(to_tensor(np.repeat(poses[None], len(rows), 0), np.float32))
+        return reply
+
+    @refusing
+    def Step(self, request: Any, context: Any) -> simulator_pb2.StepReply:
+        if request.sampler_calls:
+            raise Refusal("BAD_FIELD", f"is {request.sampler_calls}; a real environment has no sampler", "sampler_calls")
+        pose = None
+        if request.HasField("camera"):
+            pose = validate.camera_pose(request.camera, self._spec, "camera")
+        with self._table.change(request.session_id) as session:
+            rows = validate.env_ids(request.env_ids, session.num_envs)
+            names = self._names(request, session)
+            actions = validate.actions(request.actions, len(rows), self._spec.action)
+            chosen = [session.environments[row] for row in rows]
+            _require_running(chosen)
+            start_s = time.monotonic()
+            outcomes = self._run(chosen, lambda env, row: env.worker.step(actions[row], names, pose))
+            elapsed_s = time.monotonic() - start_s
+            return self._commit(session, chosen, outcomes, names, elapsed_s)
+
+    @refusing
+    def Render(self, request: Any, context: Any) -> simulator_pb2.RenderReply:
+        names = self._output_names(request)
+        poses = [
+            validate.camera_pose(camera, self._spec, f"cameras[{index}]")
+            for index, camera in enumerate(request.cameras)
+        ]
+        if request.rgb_dtype not in (tensor_pb2.DTYPE_UNSPECIFIED, tensor_pb2.DTYPE_U8, tensor_pb2.DTYPE_F32):
+            raise Refusal("BAD_FIELD", f"is {request.rgb_dtype}; allowed are DTYPE_U8 and DTYPE_F32", "rgb_dtype")
+        with self._table.change(request.session_id) as session:
+            rows = validate.env_ids(request.env_ids, session.num_envs)
+            chosen = [session.environments[row] for row in rows]
+            for env in chosen:
+                if env.phase in (_NEEDS_RESET, _FAILED):
+                    raise Refusal("NEEDS_RESET", f"environment {env.env_id} has no state to look at; reset it first")
+            height, width = self._spec.image_size
+            pixels = len(rows) * max(len(poses), len(self._spec.views), 1) * height * width
+            if pixels > self._limits.max_pixels_per_render:
+                allowed = self._limits.max_pixels_per_render
+                raise Refusal("LIMIT", f"ask for {pixels} pixels; at most {allowed} are allowed", "cameras")
+            images = self._run(chosen, lambda env, _: env.worker.render(names, poses))
+        rendered = scene_pb2.RenderedImages()
+        for name in names:
+            stacked = np.stack([image[name] for image in images])
+            if name == "rgb" and request.rgb_dtype == tensor_pb2.DTYPE_F32:
+                stacked = stacked.astype(np.float32) / np.float32(255)
+            getattr(rendered, name).CopyFrom(to_tensor(stacked))
+        return simulator_pb2.RenderReply(images=rendered)
+
+    def Imagine(self, request: Any, context: Any) -> Iterator[simulator_pb2.ImagineChunk]:
+        refusal = Refusal("UNSUPPORTED", "a real environment cannot imagine; SimulatorSpec.rpcs lists what is there")
+        context.abort_with_status(refusal.to_status())
+        yield simulator_pb2.ImagineChunk()
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _check_model(self, model_id: str, digest: str) -> None:
+        if model_id not in ("", self._spec.model_id):
+            raise Refusal("UNKNOWN", f"is {model_id!r}; this server runs {self._spec.model_id!r}", "model_id")
+        if digest:
+            raise Refusal("UNKNOWN", "a real environment has no checkpoint", "checkpoint_digest")
+
+    def _idle_ttl_s(self, request: Any) -> float:
+        if not request.HasField("idle_ttl"):
+            return _seconds(self._limits.default_idle_ttl)
+        low_s, high_s = _seconds(self._limits.min_idle_ttl), _seconds(self._limits.max_idle_ttl)
+        ttl_s = _seconds(request.idle_ttl)
+        if not low_s <= ttl_s <= high_s:
+            raise Refusal("LIMIT", f"is {ttl_s:g} s; allowed are {low_s:g} to {high_s:g} s", "idle_ttl")
+        return ttl_s
+
+    def _lifetime_s(self, request: Any) -> float:
+        most_s = _seconds(self._limits.max_lifetime)
+        lifetime_s = _seconds(request.max_lifetime) or most_s
+        if not 0 < lifetime_s <= most_s:
+            raise Refusal("LIMIT", f"is {lifetime_s:g} s; allowed are up to {most_s:g} s", "max_lifetime")
+        return lifetime_s
+
+    def _names(self, request: Any, session: LiveSession) -> list[str]:
+        return validate.observations(request.observations, self._spec) or session.observations
+
+    def _output_names(self, request: Any) -> list[str]:
+        names = []
+        for index, output in enumerate(request.outputs or [scene_pb2.RENDER_OUTPUT_RGB]):
+            name = _OUTPUT_NAMES.get(output)
+            if name is None or self._spec.observation(name) is None:
+                offered = [n for n in _OUTPUT_NAMES.values() if self._spec.observation(n) is not None]
+                raise Refusal(
+                    "UNSUPPORTED", f"is {output}; this server renders {', '.join(offered) or 'nothing'}", f"outputs[{index}]"
+                )
+            names.append(name)
+        return list(dict.fromkeys(names))
+
+    def _run(self, chosen: Sequence[Environment], function: Callable[[Environment, int], Any]) -> list[Any]:
+        """function(environment, row) for all of them side by side; a worker that breaks fails the call and its row."""
+
+        def guarded(row: int) -> Any:
+            try:
+                return function(chosen[row], row)
+            except (WorkerError, UnsupportedError) as error:
+                return error
+
+        results = list(self._pool.map(guarded, range(len(chosen))))
+        broken = [
+            (env, result) for env, result in zip(chosen, results, strict=True) if isinstance(result, WorkerError)
+        ]
+        for env, _ in broken:
+            env.phase = _FAILED
+        if broken:
+            env, error = broken[0]
+            raise Refusal("BUG", f"environment {env.env_id} broke ({error}); it needs a reset")
+        unsupported = next((result for result in results if isinstance(result, UnsupportedError)), None)
+        if unsupported is not None:
+            raise Refusal("UNSUPPORTED", str(unsupported))
+        return results
+
+    def _reset_one(self, env: Environment, request: Any, names: Sequence[str]) -> dict[str, Array]:
+        if env.phase == _FAILED:
+            self._table.replace_worker(env)
+        if request.HasField("seed"):
+            env.seed, env.episodes = request.seed, 0
+        observed = env.worker.reset(env.episode_seed(), names)
+        env.episodes += 1
+        env.step_index = 0
+        env.phase = _RUNNING
+        return observed
+
+    def _commit(
+        self,
+        session: LiveSession,
+        chosen: Sequence[Environment],
+        outcomes: Sequence[Outcome],
+        names: Sequence[str],
+        elapsed_s: float,
+    ) -> simulator_pb2.StepReply:
+        statuses, truncated = [], []
+        for env, outcome in zip(chosen, outcomes, strict=True):
+            env.step_index += 1
+            finite = bool(np.isfinite(outcome.reward))
+            out_of_steps = 0 < session.max_episode_steps <= env.step_index
+            truncated.append(finite and (outcome.truncated or out_of_steps))
+            env.phase = _FAILED if not finite else _DONE if outcome.terminated or truncated[-1] else _RUNNING
+            statuses.append(simulator_pb2.RowStatus() if finite else _non_finite(env))
+        if len(chosen) == 1 and statuses[0].code:
+            raise Refusal("NON_FINITE", statuses[0].message)
+        ok = [not status.code for status in statuses]
+        success = np.array([good and outcome.success for good, outcome in zip(ok, outcomes, strict=True)])
+        rewards = [outcome.reward if good else 0.0 for good, outcome in zip(ok, outcomes, strict=True)]
+        terminated = [good and outcome.terminated for good, outcome in zip(ok, outcomes, strict=True)]
+        observed = [
+            outcome.observations if good else {n: np.zeros_like(v) for n, v in outcome.observations.items()}
+            for good, outcome in zip(ok, outcomes, strict=True)
+        ]
+        return simulator_pb2.StepReply(
+            reward=to_tensor(rewards, np.float32),
+            terminated=to_tensor(terminated, np.bool_),
+            truncated=to_tensor(truncated, np.bool_),
+            success=to_tensor(success, np.bool_),
+            success_probability=to_tensor(success, np.float32),
+            observations=_stack(observed, names),
+            step_index=[env.step_index for env in chosen],
+            row_status=statuses,
+            timing=_timing(elapsed_s, len(chosen)),
+        )
+
+    def _session_to_proto(self, session: LiveSession) -> simulator_pb2.Session:
+        left_s = self._table.seconds_left(session)
+        expires = timestamp_pb2.Timestamp()
+        expires.FromNanoseconds(time.time_ns() + round(left_s * 1e9))
+        return simulator_pb2.Session(
+            session_id=session.session_id,
+            server_instance_id=self._table.instance_id,
+            model_id=self._spec.model_id,
+            num_envs=session.num_envs,
+            seed=session.seed,
+            observations=session.observations,
+            idle_ttl=_duration(session.idle_ttl_s),
+            max_lifetime=_duration(session.expires_s - session.created_s),
+            auto_reset=simulator_pb2.AUTO_RESET_NONE,
+            max_episode_steps=session.max_episode_steps,
+            lease_expires_at=expires,
+            envs=[
+                simulator_pb2.EnvStatus(
+                    phase=env.phase, episode=max(env.episodes - 1, 0), step_index=env.step_index
+                )
+                for env in session.environments
+            ],
+        )
+
+
+def spec_to_proto(spec: BackendSpec) -> simulator_pb2.SimulatorSpec:
+    """What the environment offers, in the words of the wire."""
+
+    def fields(items: Iterable[Any]) -> list[simulator_pb2.FieldSpec]:
+        return [
+            simulator_pb2.FieldSpec(
+                name=item.name,
+                dtype=tensor_pb2.DType.Value(f"DTYPE_{item.dtype}"),
+                shape=item.shape,
+                min=item.min,
+                max=item.max,
+                uid=uid,
+                deterministic=True,
+            )
+            for uid, item in enumerate(items, start=1)
+        ]
+
+    outputs = [code for code, name in _OUTPUT_NAMES.items() if spec.observation(name) is not None]
+    rgb = spec.observation("rgb")
+    return simulator_pb2.SimulatorSpec(
+        model_id=spec.model_id,
+        contract_version=CONTRACT_VERSION,
+        device="cpu",
+        actions=fields([spec.action]),
+        observations=fields(spec.observations),
+        horizon=spec.horizon,
+        determinism=simulator_pb2.DETERMINISM_BATCH_INVARIANT,
+        cameras=[
+            Camera(view.intrinsics, view.world_from_cam, view.width, view.height).to_proto() for view in spec.views
+        ],
+        auto_resets=[simulator_pb2.AUTO_RESET_NONE],
+        rpcs=[name for name in RPCS if name != "Simulator.Render" or outputs],
+        inits=["pool"],
+        views=rgb.shape[0] if rgb is not None else 0,
+        height=spec.image_size[0],
+        width=spec.image_size[1],
+        control_dt_s=spec.control_dt_s,
+        tasks=[spec.task],
+        render_outputs=outputs,
+    )
+
+
+def _require_running(chosen: Sequence[Environment]) -> None:
+    why = {_NEEDS_RESET: "was never reset", _DONE: "has ended its episode", _FAILED: "failed"}
+    for env in chosen:
+        if env.phase != _RUNNING:
+            raise Refusal("NEEDS_RESET", f"environment {env.env_id} {why[env.phase]}; reset it first")
+
+
+def _non_finite(env: Environment) -> simulator_pb2.RowStatus:
+    message = f"the reward of environment {env.env_id} is not finite; it needs a reset"
+    return simulator_pb2.RowStatus(code=_DATA_LOSS, reason="NON_FINITE", message=message)
+
+
+def _stack(rows: Sequence[dict[str, Array]], names: Sequence[str]) -> dict[str, tensor_pb2.Tensor]:
+    return {name: to_tensor(np.stack([row[name] for row in rows])) for name in names}
+
+
+def _timing(elapsed_s: float, rows: int) -> simulator_pb2.StepTiming:
+    return simulator_pb2.StepTiming(gpu=_duration(elapsed_s), batch_size=rows)
+
+
+def _seconds(duration: duration_pb2.Duration) -> float:
+    return float(duration.seconds + duration.nanos * 1e-9)
+
+
+def _duration(seconds: float) -> duration_pb2.Duration:
+    whole = int(seconds)
+    return duration_pb2.Duration(seconds=whole, nanos=round((seconds - whole) * 1e9))
