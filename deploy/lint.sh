@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.." || exit
 
 mode=${1:-changed}
 python=build/python/bin
+config=clients/python/pyproject.toml
 failures=()
 
 check() {
@@ -55,14 +56,14 @@ mapfile -t shell < <(tracked '*.sh' '.ci/run')
 
 if [ "$mode" = --fix ]; then
   clang-format -i "${cpp[@]}"
-  "$python/ruff" check --fix --quiet "${python_folders[@]}"
-  "$python/ruff" format --quiet "${python_folders[@]}"
+  "$python/ruff" check --config "$config" --fix --quiet "${python_folders[@]}"
+  "$python/ruff" format --config "$config" --quiet "${python_folders[@]}"
   exit
 fi
 
 [ ${#cpp[@]} -gt 0 ] && check clang-format clang-format --dry-run -Werror "${cpp[@]}"
-check ruff "$python/ruff" check --quiet "${python_folders[@]}"
-[ -d clients/python/src/gwm ] && check mypy env MYPYPATH=clients/python/src "$python/mypy" --config-file clients/python/pyproject.toml clients/python/src/gwm
+check ruff "$python/ruff" check --config "$config" --quiet "${python_folders[@]}"
+[ -d clients/python/src/gwm ] && check mypy env MYPYPATH=clients/python/src "$python/mypy" --config-file "$config" clients/python/src/gwm
 check shellcheck shellcheck "${shell[@]}"
 if [ -e build/release/compile_commands.json ]; then
   if [ "$mode" = all ]; then mapfile -t tidy_sources < <(tracked '*.cc' | compiled); else

@@ -14,7 +14,12 @@ def run_program(program: Path, report: Path) -> list[dict[str, object]]:
     """The rows of one google-benchmark program. Raises CalledProcessError when it fails."""
     environment = dict(os.environ, OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
     subprocess.run(
-        [str(program), f"--benchmark_out={report}", "--benchmark_out_format=json", "--benchmark_format=console"],
+        [
+            str(program),
+            f"--benchmark_out={report}",
+            "--benchmark_out_format=json",
+            "--benchmark_format=console",
+        ],
         check=True,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -37,7 +42,8 @@ def main() -> int:
     for program in programs:
         report = options.out / f"{program.name}.json"
         for row in run_program(program, report):
-            print(f"{program.name:24} {row['name']!s:48} {float(str(row['real_time'])):12.1f} {row['time_unit']}")
+            time = float(str(row["real_time"]))
+            print(f"{program.name:24} {row['name']!s:48} {time:12.1f} {row['time_unit']}")
         print(f"{report}")
     return 0
 

@@ -1,7 +1,7 @@
 """Runs CTest and pytest and closes with one line over everything: `N passed, N failed, N skipped`.
 
-GoogleTest programs count case by case (their XML reports), every other CTest test counts as one. The exit status is 0
-exactly when nothing failed.
+GoogleTest programs count case by case (their XML reports), every other CTest test counts as one.
+The exit status is 0 exactly when nothing failed.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import shutil
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST_FOLDERS = ("clients/python/tests", "tests/e2e")
+PYTEST_FOLDERS = ("tests/layers", "clients/python/tests", "tests/e2e")
 SLOWEST_SHOWN = 8
 
 
@@ -91,7 +91,9 @@ def run_ctest(build: Path, jobs: int, slow: bool, results: Path) -> Tally:
     selection = ["--label-regex" if slow else "--label-exclude", "^slow$"]
     command = ["ctest", "--test-dir", str(build), "--output-on-failure", "--parallel", str(jobs)]
     status = subprocess.run(
-        [*command, *selection, "--no-tests=ignore", "--output-junit", str(report)], env=environment
+        [*command, *selection, "--no-tests=ignore", "--output-junit", str(report)],
+        check=False,
+        env=environment,
     ).returncode
     if not report.exists():
         tally = Tally()
@@ -103,11 +105,14 @@ def run_ctest(build: Path, jobs: int, slow: bool, results: Path) -> Tally:
     return tally
 
 
-def run_pytest(folder: Path, slow: bool, report: Path) -> Tally:
+def run_pytest(folder: Path, build: Path, slow: bool, report: Path) -> Tally:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)]
     began = time.monotonic()
     status = subprocess.run(
-        [*command, "-m", "slow" if slow else "not slow", f"--junitxml={report}"], cwd=ROOT
+        [*command, "-m", "slow" if slow else "not slow", f"--junitxml={report}"],
+        check=False,
+        cwd=ROOT,
+        env=dict(os.environ, GWM_BUILD=str(build)),
     ).returncode
     tally = count_cases(report, "") if report.exists() else Tally()
     nothing_collected = status == 5
@@ -118,7 +123,9 @@ def run_pytest(folder: Path, slow: bool, report: Path) -> Tally:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--build", type=Path, default=Path("build/release"), help="build folder")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="programs at a time")
     parser.add_argument("--slow", action="store_true", help="the tests labelled slow instead of the others")
@@ -132,7 +139,7 @@ def main() -> int:
     for folder in PYTEST_FOLDERS:
         if (ROOT / folder).is_dir():
             report = results / f"{folder.replace('/', '_')}.xml"
-            total.add(run_pytest(ROOT / folder, options.slow, report))
+            total.add(run_pytest(ROOT / folder, build, options.slow, report))
 
     slowest = sorted(total.seconds, reverse=True)[:SLOWEST_SHOWN]
     print("\nslowest: " + ", ".join(f"{name} {seconds:.0f} s" for seconds, name in slowest))
