@@ -43,7 +43,7 @@ format: setup  ## rewrites C++ and Python files in the house format
 	@deploy/lint.sh --fix
 
 image-check:  ## replays the Dockerfile in a chroot, starts the server there, asks for its health (root, no engine)
-	@python3 deploy/image_check.py $(IMAGE_CHECK_ARGS)
+	@python3 -m image_check $(IMAGE_CHECK_ARGS)
 
 clean:  ## removes build outputs; keeps the Python environments
 	rm -rf build/release build/debug build/asan build/tsan build/cuda build/demo build/bench build/image-check

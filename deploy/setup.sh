@@ -3,7 +3,8 @@
 # environment that generates the Python stubs. Idempotent: a second run ends within a second.
 #
 #   deploy/setup.sh            everything (needs root, or the Debian packages already there)
-#   deploy/setup.sh --runtime  only what a finished build needs to run (used by the Dockerfile)
+#   deploy/setup.sh --compile  only what compiling the programs needs: no test and development tools of Python
+#   deploy/setup.sh --runtime  only the Debian libraries that a finished server needs to run
 #
 # Environment variables:
 #   GWM_CACHE_DIR   where the Python environments live (default ~/.cache/gwm), shared by all clones on a machine
@@ -18,13 +19,15 @@ die() { printf '[setup] error: %s\n' "$*" >&2; exit 1; }
 mode=all
 case "${1:-}" in
   "") ;;
+  --compile) mode=compile ;;
   --runtime) mode=runtime ;;
-  -h | --help) sed -n '2,11p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+  -h | --help) sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
   *) die "unknown option '$1'; see deploy/setup.sh --help" ;;
 esac
 
-runtime_packages=(ca-certificates python3 python3-venv libgrpc++1.51 libprotobuf32 libabsl20220623
-  libprometheus-cpp-pull1.0 libprometheus-cpp-core1.0 libspdlog1.10 libpng16-16 libzstd1 libosmesa6)
+runtime_packages=(ca-certificates libgrpc++1.51 libprotobuf32 libabsl20220623 libprometheus-cpp-pull1.0
+  libprometheus-cpp-core1.0 libspdlog1.10 libpng16-16 libzstd1)
+python_packages=(python3 python3-venv libosmesa6)
 build_packages=(g++ cmake make ninja-build ccache git pkg-config libgrpc++-dev protobuf-compiler-grpc protobuf-compiler
   libprotobuf-dev libabsl-dev prometheus-cpp-dev libspdlog-dev nlohmann-json3-dev libpng-dev libzstd-dev zlib1g-dev
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy shellcheck)
@@ -79,15 +82,26 @@ sys.exit(sys.version_info[:2] != (3, 11))
 PY
 }
 
+# The LibTorch pin alone, for machines that only compile.
+torch_requirement() {
+  mkdir -p build
+  grep '^torch==' requirements.txt >build/torch-requirement.txt
+  printf 'build/torch-requirement.txt\n'
+}
+
 if [ "$mode" = runtime ]; then
   install_debian_packages "${runtime_packages[@]}"
-else
-  install_debian_packages "${runtime_packages[@]}" "${build_packages[@]}"
+  say "ready"
+  exit
 fi
+install_debian_packages "${runtime_packages[@]}" "${python_packages[@]}" "${build_packages[@]}"
 check_python
 mkdir -p build
-ln -sfn "$(make_environment python requirements.txt)" build/python
-if [ "$mode" = all ]; then
-  ln -sfn "$(make_environment stubs deploy/requirements-stubs.txt)" build/stubs-python
+if [ "$mode" = compile ]; then
+  [ -n "${GWM_TORCH_ROOT:-}" ] || ln -sfn "$(make_environment torch "$(torch_requirement)")" build/python
+  say "ready: LibTorch in ${GWM_TORCH_ROOT:-build/python}"
+  exit
 fi
-say "ready: build/python$([ "$mode" = all ] && printf ', build/stubs-python')"
+ln -sfn "$(make_environment python requirements.txt)" build/python
+ln -sfn "$(make_environment stubs deploy/requirements-stubs.txt)" build/stubs-python
+say "ready: build/python, build/stubs-python"

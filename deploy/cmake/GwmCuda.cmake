@@ -1,8 +1,9 @@
 # CUDA sources compile wherever nvcc is present (sm_90 plus PTX) and run only where a GPU is.
 option(GWM_REQUIRE_CUDA "Fail when nvcc is missing" OFF)
+option(GWM_CUDA "Compile CUDA sources when nvcc is there" ON)
 set(GWM_HAVE_CUDA OFF)
 find_program(GWM_NVCC nvcc HINTS /usr/local/cuda/bin)
-if(GWM_NVCC)
+if(GWM_NVCC AND GWM_CUDA)
   # Must be set before enable_language: the default target of CMake 3.25 no longer exists in CUDA 13.
   if(NOT CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES "90-real;90-virtual")

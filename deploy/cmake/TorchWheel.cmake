@@ -21,9 +21,11 @@ target_include_directories(torch SYSTEM INTERFACE
 # Libraries of the wheel are loaded through each other's RUNPATH; the linker needs to be told where to look.
 target_link_options(torch INTERFACE "-Wl,-rpath,${GWM_TORCH_ROOT}/lib" "-Wl,-rpath-link,${GWM_TORCH_ROOT}/lib"
   "-Wl,--allow-shlib-undefined")
-target_link_libraries(torch INTERFACE torchlib::torch torchlib::torch_cpu torchlib::c10)
+option(GWM_TORCH_CUDA "Load LibTorch's CUDA back end where it has one (OFF: programs without it, for small images)" ON)
+# libtorch.so holds nothing but the need for the CUDA back end.
+target_link_libraries(torch INTERFACE $<$<BOOL:${GWM_TORCH_CUDA}>:torchlib::torch> torchlib::torch_cpu torchlib::c10)
 set(GWM_HAVE_TORCH_CUDA OFF)
-if(EXISTS "${GWM_TORCH_ROOT}/lib/libtorch_cuda.so")
+if(GWM_TORCH_CUDA AND EXISTS "${GWM_TORCH_ROOT}/lib/libtorch_cuda.so")
   foreach(lib torch_cuda c10_cuda)
     add_library(torchlib::${lib} SHARED IMPORTED)
     set_target_properties(torchlib::${lib} PROPERTIES IMPORTED_LOCATION "${GWM_TORCH_ROOT}/lib/lib${lib}.so")

@@ -1,0 +1,1 @@
+"""Checks the Dockerfile without a container engine; see __main__."""

@@ -1,0 +1,56 @@
+"""The adding up behind the closing line of `make test`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "deploy"))
+
+from run_tests import count_cases, tally_ctest  # noqa: E402
+
+CASES = """<testsuites><testsuite>
+<testcase name="A" classname="S" status="run"/>
+<testcase name="B" classname="S" status="run"><failure message="no"/></testcase>
+<testcase name="C" classname="S" status="run"><skipped/></testcase>
+</testsuite></testsuites>"""
+
+
+def _ctest(*cases: str) -> str:
+    return f"<testsuite>{''.join(cases)}</testsuite>"
+
+
+def _program(name: str, status: str, inner: str = "") -> str:
+    return f'<testcase name="{name}" classname="{name}" time="1.5" status="{status}">{inner}</testcase>'
+
+
+def test_counts_cases_of_a_report(tmp_path: Path) -> None:
+    report = tmp_path / "a.xml"
+    report.write_text(CASES)
+    tally = count_cases(report, "prog: ")
+    assert tally.line() == "1 passed, 1 failed, 1 skipped"
+    assert tally.failures == ["prog: S.B"]
+
+
+def test_counts_programs_case_by_case_where_they_report(tmp_path: Path) -> None:
+    (tmp_path / "with_report.xml").write_text(CASES)
+    report = tmp_path / "ctest.xml"
+    report.write_text(_ctest(_program("with_report", "fail", "<failure/>"), _program("script", "run")))
+    tally = tally_ctest(report, tmp_path)
+    assert tally.line() == "2 passed, 1 failed, 1 skipped"
+
+
+def test_counts_a_crash_as_a_failure_even_when_no_case_failed(tmp_path: Path) -> None:
+    (tmp_path / "crash.xml").write_text("<testsuites><testcase name='A' classname='S'/></testsuites>")
+    report = tmp_path / "ctest.xml"
+    report.write_text(_ctest(_program("crash", "fail", "<failure/>"), _program("lost", "fail", "<failure/>")))
+    tally = tally_ctest(report, tmp_path)
+    assert tally.line() == "1 passed, 2 failed, 0 skipped"
+    assert tally.failures[1] == "lost"
+
+
+def test_counts_a_program_that_did_not_run_as_skipped(tmp_path: Path) -> None:
+    report = tmp_path / "ctest.xml"
+    report.write_text(_ctest(_program("absent", "notrun", "<skipped/>")))
+    assert tally_ctest(report, tmp_path).line() == "0 passed, 0 failed, 1 skipped"
