@@ -62,6 +62,7 @@ struct Splats {
   float* means2d = nullptr;        // [V, N, 2] px
   float* depths = nullptr;         // [V, N] m along the camera's z
   float* conics = nullptr;         // [V, N, 3] inverse covariance xx, xy, yy, px^-2
+  float* sigmas = nullptr;         // [V, N, 2] px, standard deviation along x and y
   float* compensations = nullptr;  // [V, N] factor on the opacity, 1 without antialias
   float* colors = nullptr;         // [V, N, 3]
   float* opacities = nullptr;      // [V, N] opacity * compensation

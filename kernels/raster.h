@@ -44,7 +44,7 @@ struct RasterState {
   int32_t* tile_boxes =
       nullptr;  // [V, N, 4] pixel box of each splat: x0, x1, y0, y1, end exclusive
   int64_t* splat_offsets = nullptr;  // [V * N + 1] first pair slot of each splat
-  int32_t* depth_order = nullptr;    // [V, N]
+  uint64_t* sort_entries = nullptr;  // [V, 2 * N] scratch of the depth sort
   int64_t* tile_offsets = nullptr;   // [V * X + 1] first entry of each tile in the pair lists
   int32_t* pair_splats = nullptr;    // [C] splat of each pair, tile by tile, front to back
   int64_t* pair_slots = nullptr;  // [C] slot of each pair in splat order: where its gradient goes
