@@ -16,10 +16,10 @@ namespace gwm {
 // Stands for "any size" in the functions below.
 inline constexpr int64_t kAny = -1;
 
-// "f32 [2, 5, 3]", or "undefined": for messages.
+// "Float [2, 5, 3]", or "undefined": for messages.
 std::string Describe(const torch::Tensor& tensor);
 
-// Throw c10::ValueError (InvalidArgument behind CatchTorch): "means is f32 [2, 5], expected [2, *, 3]".
+// Throw c10::ValueError (InvalidArgument behind CatchTorch): "means is Float [2, 5], expected [2, *, 3]".
 void CheckShape(const torch::Tensor& tensor, std::initializer_list<int64_t> dims,
                 std::string_view name);
 // Only the last dimensions must match; any number of leading ones is fine.

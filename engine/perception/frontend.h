@@ -14,7 +14,7 @@
 
 namespace gwm {
 
-// `...` = any batch dimensions; the cameras are shared by the batch.
+// `...` = any batch dimensions; the cameras are shared by the batch, or have the same batch dimensions.
 struct Views {
   torch::Tensor rgb;    // [..., V, H, W, 3], u8 or f32 in [0, 1]
   torch::Tensor depth;  // [..., V, H, W]: u16 millimetres or f32 metres along the optical axis; 0 = nothing hit

@@ -12,28 +12,30 @@
 
 namespace gwm {
 
+// `...`: nothing when the cameras are shared by all scenes of a batch, else the scenes' batch dimensions.
 struct Cameras {
-  torch::Tensor intrinsics;      // [V, 3, 3] pixels, f32
-  torch::Tensor world_from_cam;  // [V, 4, 4] rigid, f32
+  torch::Tensor intrinsics;      // [..., V, 3, 3] pixels, f32, no skew
+  torch::Tensor world_from_cam;  // [..., V, 4, 4] rigid, f32
   int64_t height = 0;            // pixels
   int64_t width = 0;             // pixels
 
-  int64_t count() const { return intrinsics.size(0); }
+  int64_t count() const { return intrinsics.size(-3); }
   torch::Device device() const { return intrinsics.device(); }
   Cameras To(torch::Device device) const;
-  Cameras Slice(int64_t begin, int64_t end) const;
-  torch::Tensor cam_from_world() const;  // [V, 4, 4], the rigid inverse
+  Cameras Slice(int64_t begin, int64_t end) const;  // views begin..end-1
+  Cameras operator[](int64_t index) const;          // element of the first batch dimension
+  torch::Tensor cam_from_world() const;             // [..., V, 4, 4], the rigid inverse
   // Throws c10::ValueError for a wrong shape, dtype or image size.
   void Check() const;
 };
 
 // All of one image size (throws c10::ValueError otherwise).
 Cameras CamerasFrom(std::span<const Camera> cameras, torch::Device device = torch::kCPU);
-Camera CameraAt(const Cameras& cameras, int64_t view);
+Camera CameraAt(const Cameras& cameras, int64_t view);  // cameras without batch dimensions
 
-// Viewing directions with z = 1 in the camera's frame: [V, H, W, 3].
+// Viewing directions with z = 1 in the camera's frame: [..., V, H, W, 3].
 torch::Tensor PixelRays(const Cameras& cameras);
-// depth: [..., V, H, W] m along the optical axis -> p_world: [..., V, H, W, 3] m.
+// depth: [..., V, H, W] m along the optical axis -> p_world: [..., V, H, W, 3] m. Differentiable.
 torch::Tensor Unproject(const torch::Tensor& depth, const Cameras& cameras);
 
 struct Projection {

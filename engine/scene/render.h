@@ -11,11 +11,16 @@
 #include <torch/torch.h>
 
 #include <array>
+#include <memory>
 
 #include "engine/scene/camera.h"
 #include "engine/scene/gaussians.h"
 
 namespace gwm {
+
+namespace kernels {
+class ThreadPool;
+}
 
 struct SplatOptions {
   float eps2d = 0;            // px^2 added to both diagonal entries of the 2-D covariance; 0 suits 64 x 64
@@ -24,6 +29,9 @@ struct SplatOptions {
   float far_m = 1e10f;
   std::array<float, 3> background = {0, 0, 0};  // RGB behind everything
   bool antialiased = false;   // scale opacities by sqrt(det before / det after) of the eps2d dilation
+  // CPU threads; null: the calling thread alone. Shared because a backward pass uses it after the call. The bits of the
+  // result do not depend on it. One render or backward pass at a time.
+  std::shared_ptr<kernels::ThreadPool> pool;
 };
 
 // Differentiable with respect to every member of Gaussians.
@@ -37,7 +45,8 @@ struct RenderResult {
 // on malformed input. N = 0 gives the background.
 RenderResult Render(const Gaussians& gaussians, const Cameras& cameras,
                     const SplatOptions& options = {});
-// B scenes ([B, N, ...]) from the same V cameras: [B, V, H, W, ...].
+// B scenes ([B, N, ...]), all from the same V cameras or each from its own [B, V]: [B, V, H, W, ...]. A scene's result does
+// not depend on the others.
 RenderResult RenderBatch(const Gaussians& gaussians, const Cameras& cameras,
                          const SplatOptions& options = {});
 // The plain Torch form, on any device: the readable twin of the kernels, O(pixels x Gaussians) in chunks of pixels.
