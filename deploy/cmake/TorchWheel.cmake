@@ -45,5 +45,7 @@ add_library(gwm_torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cc")
 target_link_libraries(gwm_torch_pch PRIVATE gwm_torch)
 target_precompile_headers(gwm_torch_pch PRIVATE <torch/torch.h>)
 function(gwm_use_torch_pch target)
+  # Programs are compiled with -fPIE by default; the precompiled header accepts the flags it was made with only.
+  target_compile_options(${target} PRIVATE -fPIC)
   target_precompile_headers(${target} REUSE_FROM gwm_torch_pch)
 endfunction()
