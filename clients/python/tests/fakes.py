@@ -97,21 +97,30 @@ class PointBackend:
 
 
 @contextmanager
-def point_server(*, max_envs: int = 8, max_sessions: int = 8, clock_s: Any = None, **options: Any) -> Iterator[EnvServer]:
+def point_server(
+    *, max_envs: int = 8, max_sessions: int = 8, clock_s: Any = None, **options: Any
+) -> Iterator[EnvServer]:
     """An EnvServer over PointBackend in this process, on a free port."""
     extra = {} if clock_s is None else {"clock_s": clock_s}
     server = EnvServer(
-        lambda: InProcessWorker(PointBackend(**options)), max_envs=max_envs, max_sessions=max_sessions, **extra
+        lambda: InProcessWorker(PointBackend(**options)),
+        max_envs=max_envs,
+        max_sessions=max_sessions,
+        **extra,
     )
     with server:
         yield server
 
 
-class FakeModel(simulator_pb2_grpc.SimulatorServicer, perception_pb2_grpc.PerceptionServicer, server_pb2_grpc.ServerServicer):
+class FakeModel(
+    simulator_pb2_grpc.SimulatorServicer,
+    perception_pb2_grpc.PerceptionServicer,
+    server_pb2_grpc.ServerServicer,
+):
     """The RPCs that only a model has, with answers that can be computed by hand; counts its calls.
 
-    Imagine: reward of a step = sum of its action; "latent" = sum of all actions so far. Encode: latents = mean colour.
-    refuse_first: so many calls of each RPC fail with UNAVAILABLE before one succeeds.
+    Imagine: reward of a step = sum of its action; "latent" = sum of all actions so far. Encode: latents =
+    mean colour. refuse_first: so many calls of each RPC fail with UNAVAILABLE before one succeeds.
     """
 
     def __init__(self, refuse_first: int = 0) -> None:
@@ -145,8 +154,13 @@ class FakeModel(simulator_pb2_grpc.SimulatorServicer, perception_pb2_grpc.Percep
         flags = to_tensor(np.zeros(rows, np.bool_))
         rewards = to_tensor(from_tensor(request.actions).sum(1), np.float32)
         return simulator_pb2.StepReply(
-            reward=rewards, terminated=flags, truncated=flags, success=flags, success_probability=rewards,
-            step_index=[1] * rows, row_status=[simulator_pb2.RowStatus(code=15 if row else 0) for row in range(rows)],
+            reward=rewards,
+            terminated=flags,
+            truncated=flags,
+            success=flags,
+            success_probability=rewards,
+            step_index=[1] * rows,
+            row_status=[simulator_pb2.RowStatus(code=15 if row else 0) for row in range(rows)],
         )
 
     def Imagine(self, request: Any, context: Any) -> Any:
@@ -158,10 +172,16 @@ class FakeModel(simulator_pb2_grpc.SimulatorServicer, perception_pb2_grpc.Percep
         for begin in range(0, actions.shape[1], stride):
             end = min(begin + stride, actions.shape[1])
             flags = np.zeros((branches, end - begin), np.bool_)
-            observations = {"latent": to_tensor(actions[:, :end].sum(1))} if "latent" in request.outputs else {}
+            observations = (
+                {"latent": to_tensor(actions[:, :end].sum(1))} if "latent" in request.outputs else {}
+            )
             yield simulator_pb2.ImagineChunk(
-                t=end, reward=to_tensor(actions[:, begin:end].sum(2)), terminated=to_tensor(flags),
-                success=to_tensor(flags), done=to_tensor(flags[:, 0]), observations=observations,
+                t=end,
+                reward=to_tensor(actions[:, begin:end].sum(2)),
+                terminated=to_tensor(flags),
+                success=to_tensor(flags),
+                done=to_tensor(flags[:, 0]),
+                observations=observations,
             )
 
     def Encode(self, request: Any, context: Any) -> Any:
@@ -178,7 +198,9 @@ class FakeModel(simulator_pb2_grpc.SimulatorServicer, perception_pb2_grpc.Percep
     def Features(self, request: Any, context: Any) -> Any:
         rows = request.frames.rgb.shape[0]
         tokens = to_tensor(np.ones((rows, 2, 5), np.float32))
-        return perception_pb2.FeaturesReply(features=tokens, centres=to_tensor(np.zeros((rows, 2, 3), np.float32)))
+        return perception_pb2.FeaturesReply(
+            features=tokens, centres=to_tensor(np.zeros((rows, 2, 3), np.float32))
+        )
 
 
 @contextmanager

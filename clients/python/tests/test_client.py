@@ -140,7 +140,9 @@ def test_message_limits_come_from_the_server() -> None:
     with model_server(model) as address, gwm.Client(address) as client:
         with pytest.raises(gwm.ResourceExhaustedError):
             client.encode(
-                gwm.RgbdFrames(np.zeros((1, 1, 1, 512, 1024, 3)), np.zeros((1, 1, 1, 1, 1)), np.eye(3), np.eye(4))
+                gwm.RgbdFrames(
+                    np.zeros((1, 1, 1, 512, 1024, 3)), np.zeros((1, 1, 1, 1, 1)), np.eye(3), np.eye(4)
+                )
             )
         assert "Encode" not in model.calls
 

@@ -73,7 +73,9 @@ def test_env_ids_choose_and_order_the_rows(client: gwm.Client) -> None:
 
 def test_the_same_seed_gives_the_same_episodes_again(client: gwm.Client) -> None:
     def play(session: gwm.Session, seed: int | None) -> np.ndarray:
-        return np.stack([session.reset(seed=seed).observations["state"], session.reset().observations["state"]])
+        return np.stack(
+            [session.reset(seed=seed).observations["state"], session.reset().observations["state"]]
+        )
 
     with client.create_session(2, observations=["state"]) as session:
         first = play(session, 11)
@@ -122,15 +124,45 @@ def test_render_shows_the_present_state_and_other_cameras(client: gwm.Client) ->
 
 
 BAD_CALLS = [
-    ("step", {"actions": [[0, 0]], "env_ids": [3]}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_FIELD", "env_ids[0]"),
-    ("step", {"actions": np.zeros((2, 2)), "env_ids": [1, 1]}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_FIELD", "env_ids[1]"),
+    (
+        "step",
+        {"actions": [[0, 0]], "env_ids": [3]},
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "BAD_FIELD",
+        "env_ids[0]",
+    ),
+    (
+        "step",
+        {"actions": np.zeros((2, 2)), "env_ids": [1, 1]},
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "BAD_FIELD",
+        "env_ids[1]",
+    ),
     ("step", {"actions": np.zeros((3, 2))}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_TENSOR", "actions.shape"),
     ("step", {"actions": [[0, np.nan], [0, 0]]}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_TENSOR", "actions"),
     ("step", {"actions": [[0, 0], [0, 1.5]]}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_TENSOR", "actions"),
-    ("step", {"actions": np.zeros((2, 2)), "observations": ["smell"]}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_FIELD", "observations[0]"),
-    ("step", {"actions": np.zeros((2, 2)), "sampler_calls": 3}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_FIELD", "sampler_calls"),
+    (
+        "step",
+        {"actions": np.zeros((2, 2)), "observations": ["smell"]},
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "BAD_FIELD",
+        "observations[0]",
+    ),
+    (
+        "step",
+        {"actions": np.zeros((2, 2)), "sampler_calls": 3},
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "BAD_FIELD",
+        "sampler_calls",
+    ),
     ("reset", {"pool_indices": [0, 0]}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_FIELD", "pool_indices"),
-    ("reset", {"episode": gwm.EpisodeFrame("a.safetensors")}, grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED", "episode"),
+    (
+        "reset",
+        {"episode": gwm.EpisodeFrame("a.safetensors")},
+        grpc.StatusCode.UNIMPLEMENTED,
+        "UNSUPPORTED",
+        "episode",
+    ),
     ("render", {"outputs": ["gaussians"]}, grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED", "outputs[0]"),
 ]
 

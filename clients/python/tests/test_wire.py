@@ -41,7 +41,10 @@ def test_a_dtype_without_counterpart_is_refused() -> None:
         (tensor_pb2.Tensor(), "dtype is UNSPECIFIED"),
         (tensor_pb2.Tensor(dtype=99), "dtype is 99"),  # type: ignore[arg-type]
         (tensor_pb2.Tensor(dtype=tensor_pb2.DTYPE_U8, shape=[-1]), "every dimension must be >= 0"),
-        (tensor_pb2.Tensor(dtype=tensor_pb2.DTYPE_F32, shape=[3], data=b"12"), "data has 2 bytes; F32 of shape"),
+        (
+            tensor_pb2.Tensor(dtype=tensor_pb2.DTYPE_F32, shape=[3], data=b"12"),
+            "data has 2 bytes; F32 of shape",
+        ),
     ],
 )
 def test_a_malformed_tensor_is_named(tensor: tensor_pb2.Tensor, message: str) -> None:

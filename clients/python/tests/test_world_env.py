@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator
 
@@ -93,7 +94,9 @@ def test_render_shows_the_state_behind_other_observations(server: EnvServer) -> 
         assert image.sum() == 3 * 255
 
 
-def make_vector(server: EnvServer, num_envs: int, mode: AutoresetMode, horizon: int) -> gymnasium.vector.VectorEnv:
+def make_vector(
+    server: EnvServer, num_envs: int, mode: AutoresetMode, horizon: int
+) -> gymnasium.vector.VectorEnv:
     return gymnasium.make_vec(
         "gwm/World-v0", num_envs, address=server.address, obs="state", autoreset_mode=mode, horizon=horizon
     )
@@ -121,7 +124,7 @@ def test_next_step_resets_one_step_later(server: EnvServer) -> None:
     steps = run_episodes(envs, 30)
     ended = np.stack([terminated for _, _, terminated, _, _ in steps])
     assert (ended.sum(0) >= 2).all()
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         was_done = before[2]
         assert (after[1][was_done] == 0).all()
         assert not after[2][was_done].any()

@@ -1,6 +1,7 @@
 """gwm: a learned world that you can step, over gRPC.
 
-`Client` talks to a server; `gymnasium.make("gwm/World-v0", address=...)` wraps one; `gwm --help` is the command line.
+`Client` talks to a server; `gymnasium.make("gwm/World-v0", address=...)` wraps one; `gwm --help` is the
+command line.
 """
 
 from gwm.client import Client

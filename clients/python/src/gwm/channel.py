@@ -1,4 +1,4 @@
-"""One connection to a server: message-size limits from the server itself, errors as exceptions, safe retries."""
+"""One connection to a server: message-size limits from the server, errors as exceptions, safe retries."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ class Connection:
     def _open(self) -> None:
         receive_bytes = send_bytes = _BOOTSTRAP_BYTES
         with self._bootstrap_channel() as bootstrap:
-            limits = self._ask(bootstrap, server_pb2_grpc.ServerStub, "GetLimits", server_pb2.GetLimitsRequest())
+            limits = self._ask(
+                bootstrap, server_pb2_grpc.ServerStub, "GetLimits", server_pb2.GetLimitsRequest()
+            )
             spec = self._ask(
                 bootstrap, simulator_pb2_grpc.SimulatorStub, "GetSpec", simulator_pb2.GetSpecRequest()
             )

@@ -1,8 +1,8 @@
 """The typed client: `gwm.Client("localhost:50051")`; numpy in, numpy out.
 
-    with gwm.Client("localhost:50051") as client, client.create_session(num_envs=2, seed=1) as session:
-        start = session.reset()
-        result = session.step(np.zeros((2, 4)), observations=["rgb"])
+with gwm.Client("localhost:50051") as client, client.create_session(num_envs=2, seed=1) as session:
+    start = session.reset()
+    result = session.step(np.zeros((2, 4)), observations=["rgb"])
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from gwm.types import (
 )
 from gwm.wire import from_tensor, numpy_dtype, to_tensor
 
-AUTO_RESETS: Mapping[str, int] = {
+AUTO_RESETS: Mapping[str, simulator_pb2.AutoReset] = {
     "none": simulator_pb2.AUTO_RESET_NONE,
     "next_step": simulator_pb2.AUTO_RESET_NEXT_STEP,
     "same_step": simulator_pb2.AUTO_RESET_SAME_STEP,
@@ -41,8 +41,8 @@ AUTO_RESETS: Mapping[str, int] = {
 class Client:
     """A server at an address ("HOST:PORT" or "unix:PATH"). Thread-safe; connects on the first call.
 
-    timeout_s is the default deadline of a call. Calls that a repetition cannot harm are repeated when the server is
-    not reachable; Reset and Step only when the server refused them before it began.
+    timeout_s is the default deadline of a call. Calls that a repetition cannot harm are repeated when the
+    server is not reachable; Reset and Step only when the server refused them before it began.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Client:
         """The transport below, for calls that this class does not offer."""
         return self._connection
 
-    # --- the server ----------------------------------------------------------------------------------------------
+    # --- the server -----------------------------------------------------------------------------------------
 
     def spec(self, *, refresh: bool = False) -> Spec:
         """What is served: shapes, ranges, options. Asked once, then remembered."""
@@ -90,7 +90,7 @@ class Client:
         """The server's gwm.v1.Limits message."""
         return self._connection.call("server", "GetLimits", server_pb2.GetLimitsRequest(), idempotent=True)
 
-    # --- sessions ------------------------------------------------------------------------------------------------
+    # --- sessions -------------------------------------------------------------------------------------------
 
     def create_session(
         self,
@@ -108,10 +108,11 @@ class Client:
     ) -> Session:
         """Makes a session of `num_envs` environments; close it, or use it in a `with` statement.
 
-        seed: None lets the server draw one (Session.seed tells it). observations: what reset and step return by
-        default; names of spec().observations. sampler_calls: denoiser calls per step, 0 for the model's default.
-        auto_reset: "none", "next_step" or "same_step"; what the server cannot do it refuses. max_episode_steps: steps
-        after which an episode is truncated, 0 for never. idle_ttl_s: the session expires this long after its last call.
+        seed: None lets the server draw one (Session.seed tells it). observations: what reset and step return
+        by default; names of spec().observations. sampler_calls: denoiser calls per step, 0 for the model's
+        default. auto_reset: "none", "next_step" or "same_step"; what the server cannot do it refuses.
+        max_episode_steps: steps after which an episode is truncated, 0 for never. idle_ttl_s: the session
+        expires this long after its last call.
         """
         if auto_reset not in AUTO_RESETS:
             raise ValueError(f"auto_reset is {auto_reset!r}; allowed are {', '.join(AUTO_RESETS)}")
@@ -136,7 +137,7 @@ class Client:
         reply = self._connection.call("simulator", "GetSession", request, idempotent=True)
         return Session(self._connection, reply)
 
-    # --- perception ----------------------------------------------------------------------------------------------
+    # --- perception -----------------------------------------------------------------------------------------
 
     def encode(self, frames: RgbdFrames) -> Encoded:
         """RGB-D frames -> latent tokens of the newest frame, with their places in the world."""
@@ -168,7 +169,7 @@ class Client:
         reply = self._connection.call("perception", "Features", request, idempotent=True)
         return FeatureTokens(from_tensor(reply.features), from_tensor(reply.centres))
 
-    # --- life ----------------------------------------------------------------------------------------------------
+    # --- life -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Closes the connection, not the sessions."""

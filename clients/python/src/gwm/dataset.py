@@ -1,7 +1,7 @@
 """Collects a balanced set of Meta-World episodes: `python -m gwm.dataset --out data/collected`.
 
-Resumable (files that exist are skipped) and shardable over processes. The order goes round-robin over tasks and
-kinds, so that whatever is there when it is stopped is balanced.
+Resumable (files that exist are skipped) and shardable over processes. The order goes round-robin over tasks
+and kinds, so that whatever is there when it is stopped is balanced.
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ class PlannedEpisode:
 
 
 def plan_episodes(tasks: Iterable[str], counts: dict[str, int], first_seed: int) -> list[PlannedEpisode]:
-    """Every prefix of the plan holds the kinds in proportion to `counts` and the tasks evenly (to within one)."""
+    """Every prefix holds the kinds in proportion to `counts` and the tasks evenly (to within one)."""
     for kind, count in counts.items():
         if count > SEED_STRIDE:
-            raise ValueError(f"{count} episodes of kind {kind!r}; at most {SEED_STRIDE} have seeds of their own")
+            raise ValueError(
+                f"{count} episodes of kind {kind!r}; at most {SEED_STRIDE} have seeds of their own"
+            )
     slots = sorted(
         ((index + 0.5) / count, KINDS.index(kind), index)
         for kind, count in counts.items()
@@ -62,7 +64,7 @@ def record_episode(env: MetaWorldEnv, policy: Policy, kind: str, seed: int, step
     actions = [np.zeros(ACTION_SIZE, np.float32)]
     rewards, terminated, success = [0.0], [False], [False]
     for _ in range(steps):
-        action = policy.act(states[-1])
+        action = policy.act({"state": states[-1]})
         transition = env.step(action)
         states.append(transition.state)
         frames.append(env.render())
@@ -98,7 +100,10 @@ def episode_metadata(env: MetaWorldEnv, kind: str, seed: int) -> dict[str, str]:
 
 def _collect(planned: list[PlannedEpisode], out: Path, steps: int) -> None:
     missing = [episode for episode in planned if not episode.path(out).exists()]
-    print(f"{len(planned)} episodes planned, {len(planned) - len(missing)} there, {len(missing)} to do", flush=True)
+    print(
+        f"{len(planned)} episodes planned, {len(planned) - len(missing)} there, {len(missing)} to do",
+        flush=True,
+    )
     env: MetaWorldEnv | None = None
     start_s = time.monotonic()
     for done, episode in enumerate(missing, start=1):
@@ -127,13 +132,18 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m gwm.dataset",
         description="Collect a balanced, reproducible set of Meta-World RGB-D episodes.",
-        epilog="example: python -m gwm.dataset --out data/collected --expert 26 --noisy 26 --random 16 --shard 0/2",
+        epilog="example: python -m gwm.dataset --out data/collected --expert 52 --random 32 --shard 0/2",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for <task>/<kind>_<seed>.safetensors.zst")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for <task>/<kind>_<seed>.safetensors.zst"
+    )
     parser.add_argument("--tasks", nargs="+", default=list(DEFAULT_TASKS), help="Meta-World tasks")
     for kind in KINDS:
         parser.add_argument(
-            f"--{kind}", type=int, default=DEFAULT_COUNTS[kind], help=f"{kind} episodes per task (%(default)s)"
+            f"--{kind}",
+            type=int,
+            default=DEFAULT_COUNTS[kind],
+            help=f"{kind} episodes per task (%(default)s)",
         )
     parser.add_argument("--steps", type=int, default=100, help="agent steps per episode (%(default)s)")
     parser.add_argument("--first-seed", type=int, default=DEFAULT_FIRST_SEED, help="(%(default)s)")

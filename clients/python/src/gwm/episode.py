@@ -1,7 +1,7 @@
 """Episode files: `.safetensors` or `.safetensors.zst`, metadata `format=gwm-episode-1`.
 
-Row 0 is the reset frame (its action is zero), row t the result of action t. Shapes: T rows, V views, H x W pixels,
-A action channels, S state channels.
+Row 0 is the reset frame (its action is zero), row t the result of action t. Shapes: T rows, V views, H x W
+pixels, A action channels, S state channels.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 class EpisodeError(ValueError):
-    """A file that is no valid episode; the message names the file, the field, the value and what is allowed."""
+    """A file that is no valid episode; the message names file, field, value and what is allowed."""
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Episode:
 
     @property
     def kind(self) -> str:
-        """"expert", "noisy", "random", or what else collected it."""
+        """What collected it: "expert", "noisy", "random", or another policy."""
         return self.metadata.get("kind", "")
 
     @property
@@ -136,9 +136,7 @@ def find_episodes(root: str | os.PathLike[str]) -> list[Path]:
     base = Path(root)
     if base.is_file():
         return [base]
-    return sorted(
-        path for pattern in ("*.safetensors", "*.safetensors.zst") for path in base.rglob(pattern)
-    )
+    return sorted(path for pattern in ("*.safetensors", "*.safetensors.zst") for path in base.rglob(pattern))
 
 
 def write_atomically(target: Path, payload: bytes) -> None:
@@ -243,7 +241,7 @@ def _validate(name: str, tensors: dict[str, Array], metadata: dict[str, str]) ->
         value = tensors[key]
         if value.dtype != _DTYPES[dtype] or value.ndim != axes:
             raise EpisodeError(
-                f"{name}: tensor {key!r} is {value.dtype} with {value.ndim} axes; expected {dtype} with {axes}"
+                f"{name}: {key} is {value.dtype} with {value.ndim} axes; expected {dtype} with {axes}"
             )
     rows, views, height, width, channels = tensors["rgb"].shape
     expected: dict[str, tuple[int, ...]] = {

@@ -1,4 +1,4 @@
-"""What a server refuses, as exceptions: each carries the gRPC code, the reason, the field and the server's message."""
+"""What a server refuses, as exceptions with the gRPC code, the reason, the field and the message."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Any
 import grpc
 
 
-
 class GwmError(Exception):
     """A call that the server (or the way to it) refused.
 
-    code: the gRPC status code. reason: the machine-readable cause, such as "BAD_TENSOR" (empty when there is none).
-    field: the request field at fault, such as "actions" (empty when there is none). retry_after_s: how long the
-    server asks to wait, or None.
+    code: the gRPC status code. reason: the machine-readable cause, such as "BAD_TENSOR" (empty when there is
+    none). field: the request field at fault, such as "actions" (empty when there is none). retry_after_s:
+    how long the server asks to wait, or None.
     """
 
     def __init__(

@@ -78,7 +78,8 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._show()
+        if kind is None or self._done > 0:
+            self._show()
         if self._terminal:
             self._stream.write("\n")
             self._stream.flush()

@@ -152,7 +152,8 @@ class Session:
     ) -> Iterator[ImagineChunk]:
         """Rolls one environment forward on a copy; actions: f32 [B, T, A] (or [T, A] for one branch).
 
-        Yields a chunk per `stride` steps. The session does not change; leaving the loop early cancels the rollout.
+        Yields a chunk per `stride` steps. The session does not change; leaving the loop early cancels the
+        rollout.
         """
         batch = np.asarray(actions, np.float32)
         request = simulator_pb2.ImagineRequest(

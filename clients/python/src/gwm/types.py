@@ -1,7 +1,7 @@
 """What the client hands out and takes in: plain dataclasses of numpy arrays.
 
-Axes: n rows (environments), B branches, T time, V views, H x W pixels, C cameras, N Gaussians, K spherical-harmonics
-coefficients, M latent tokens, L latent channels, D feature channels, A action channels.
+Axes: n rows (environments), B branches, T time, V views, H x W pixels, C cameras, N Gaussians, K
+spherical-harmonics coefficients, M latent tokens, L latent channels, D feature channels, A action channels.
 """
 
 from __future__ import annotations

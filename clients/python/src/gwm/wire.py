@@ -13,7 +13,7 @@ from gwm._generated import tensor_pb2
 
 Array = npt.NDArray[Any]
 
-_NUMPY_OF: dict[int, np.dtype[Any]] = {
+_NUMPY_OF: dict[tensor_pb2.DType, np.dtype[Any]] = {
     tensor_pb2.DTYPE_U8: np.dtype("u1"),
     tensor_pb2.DTYPE_I32: np.dtype("<i4"),
     tensor_pb2.DTYPE_I64: np.dtype("<i8"),
@@ -23,7 +23,7 @@ _NUMPY_OF: dict[int, np.dtype[Any]] = {
     tensor_pb2.DTYPE_BOOL: np.dtype("?"),
     tensor_pb2.DTYPE_U16: np.dtype("<u2"),
 }
-_WIRE_OF: dict[np.dtype[Any], int] = {
+_WIRE_OF: dict[np.dtype[Any], tensor_pb2.DType] = {
     dtype: code for code, dtype in _NUMPY_OF.items() if code != tensor_pb2.DTYPE_BF16
 }
 
@@ -40,7 +40,7 @@ def dtype_name(code: int) -> str:
         return str(code)
 
 
-def numpy_dtype(code: int) -> np.dtype[Any]:
+def numpy_dtype(code: tensor_pb2.DType) -> np.dtype[Any]:
     """The numpy dtype that `from_tensor` gives for a DType (float32 for BF16). Raises TensorError."""
     if code == tensor_pb2.DTYPE_BF16:
         return np.dtype("<f4")
@@ -50,11 +50,13 @@ def numpy_dtype(code: int) -> np.dtype[Any]:
 
 
 def to_tensor(value: Any, dtype: npt.DTypeLike | None = None) -> tensor_pb2.Tensor:
-    """numpy -> Tensor, cast to `dtype` first when given. Raises TensorError for a dtype the wire does not know."""
+    """numpy -> Tensor, cast to `dtype` first when given. Raises TensorError for other dtypes."""
     array = np.asarray(value, dtype)
     code = _WIRE_OF.get(array.dtype.newbyteorder("<"))
     if code is None:
-        raise TensorError(f"numpy dtype {array.dtype} has no counterpart on the wire; cast it, for example to float32")
+        raise TensorError(
+            f"numpy dtype {array.dtype} has no counterpart on the wire; cast it, for example to float32"
+        )
     little = np.ascontiguousarray(array, _NUMPY_OF[code])
     return tensor_pb2.Tensor(dtype=code, shape=array.shape, data=little.tobytes())
 
@@ -62,15 +64,18 @@ def to_tensor(value: Any, dtype: npt.DTypeLike | None = None) -> tensor_pb2.Tens
 def from_tensor(tensor: tensor_pb2.Tensor) -> Array:
     """Tensor -> writable numpy array (BF16 becomes float32). Raises TensorError when it is malformed."""
     if tensor.dtype not in _NUMPY_OF:
-        raise TensorError(f"dtype is {dtype_name(tensor.dtype)}; allowed are {', '.join(map(dtype_name, _NUMPY_OF))}")
+        raise TensorError(
+            f"dtype is {dtype_name(tensor.dtype)}; allowed are {', '.join(map(dtype_name, _NUMPY_OF))}"
+        )
     dtype = _NUMPY_OF[tensor.dtype]
     shape = tuple(tensor.shape)
     if any(length < 0 for length in shape):
         raise TensorError(f"shape is {list(shape)}; every dimension must be >= 0")
     expected = math.prod(shape) * dtype.itemsize
     if len(tensor.data) != expected:
+        name = dtype_name(tensor.dtype)
         raise TensorError(
-            f"data has {len(tensor.data)} bytes; {dtype_name(tensor.dtype)} of shape {list(shape)} takes {expected}"
+            f"data has {len(tensor.data)} bytes; {name} of shape {list(shape)} takes {expected}"
         )
     flat = np.frombuffer(tensor.data, dtype)
     if tensor.dtype == tensor_pb2.DTYPE_BF16:

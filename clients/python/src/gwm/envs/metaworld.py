@@ -1,7 +1,8 @@
 """Meta-World tasks as RGB-D environments (needs `metaworld`, `mujoco` and an OpenGL library).
 
 The defaults are those of the published episodes: camera `corner4`, 64x64 pixels, every action applied twice,
-1024^2 shadow maps, 4x multisampling, no reflections. An episode collected with other settings shows another world.
+1024^2 shadow maps, 4x multisampling, no reflections. An episode collected with other settings shows another
+world.
 """
 
 from __future__ import annotations
@@ -122,9 +123,9 @@ def task_names() -> list[str]:
 class MetaWorldEnv:
     """One Meta-World task with its renderer. Not thread-safe; keep one per process.
 
-    Deliberately no subclass of `gymnasium.Env`: it hands out frames of all views, and it hides `compute_reward`, an
-    attribute that makes checkers mistake the simulator for a goal environment. Serve it (`gwm serve-env`) and wrap the
-    address in gwm/World-v0 to get a Gymnasium environment.
+    Deliberately no subclass of `gymnasium.Env`: it hands out frames of all views, and it hides
+    `compute_reward`, an attribute that makes checkers mistake the simulator for a goal environment. Serve it
+    (`gwm serve-env`) and wrap the address in gwm/World-v0 to get a Gymnasium environment.
     """
 
     def __init__(self, config: MetaWorldConfig) -> None:
@@ -138,16 +139,14 @@ class MetaWorldEnv:
         self._simulator = known[key](seed=0)
         self._simulator._freeze_rand_vec = False
         self._simulator.seeded_rand_vec = True
-        self._camera_id = mujoco.mj_name2id(
-            self._simulator.model, mujoco.mjtObj.mjOBJ_CAMERA, config.camera
-        )
+        self._camera_id = mujoco.mj_name2id(self._simulator.model, mujoco.mjtObj.mjOBJ_CAMERA, config.camera)
         if self._camera_id < 0:
             raise ValueError(f"unknown camera {config.camera!r}")
         self._rolled = config.camera in _ROLLED_CAMERAS
         self._renderer: Any = None
         self._steps = 0
 
-    # --- episode -------------------------------------------------------------------------------------------------
+    # --- episode --------------------------------------------------------------------------------------------
 
     def reset(self, seed: int) -> Array:
         """Starts the episode that `seed` names, whatever happened before -> state f64 [39]."""
@@ -176,7 +175,7 @@ class MetaWorldEnv:
             success=success,
         )
 
-    # --- cameras -------------------------------------------------------------------------------------------------
+    # --- cameras --------------------------------------------------------------------------------------------
 
     @property
     def num_views(self) -> int:
@@ -226,7 +225,7 @@ class MetaWorldEnv:
             position += translation
         return position
 
-    # --- rendering -----------------------------------------------------------------------------------------------
+    # --- rendering ------------------------------------------------------------------------------------------
 
     def render(self) -> Frame:
         """The present state, seen by every view."""
@@ -256,7 +255,8 @@ class MetaWorldEnv:
         """-> (u8 [H, W, 3], f32 [H, W] metres)."""
         renderer = self._ensure_renderer()
         data, camera = self._simulator.data, self._camera_id
-        # The scene's camera is read from the derived pose, so moving that one moves the view and nothing else.
+        # The scene's camera is read from the derived pose, so moving that one moves the view and nothing
+        # else.
         main_position, main_matrix = data.cam_xpos[camera].copy(), data.cam_xmat[camera].copy()
         data.cam_xpos[camera] = position_m
         data.cam_xmat[camera] = self._simulator_matrix(world_from_cam_rotation).reshape(-1)
@@ -276,7 +276,8 @@ class MetaWorldEnv:
         renderer, self._renderer = self._renderer, None
         if renderer is None:
             return
-        # Renderer.close() frees GL objects in whichever context is current, so make its own one current first.
+        # Renderer.close() frees GL objects in whichever context is current, so make its own one current
+        # first.
         renderer._gl_context.make_current()
         renderer._mjr_context.free()
         renderer._mjr_context = None

@@ -20,7 +20,7 @@ def action_space(spec: Spec) -> spaces.Box:
 
 
 def observation_space(spec: Spec, mode: str, view: int) -> spaces.Box:
-    """"rgb": u8 [H, W, 3] of one view; "latent": f32 [M, L]; "state": f32 [S].
+    """The space of mode "rgb" (u8 [H, W, 3] of one view), "latent" (f32 [M, L]) or "state" (f32 [S]).
 
     Raises ValueError when the mode or the view is unknown, or when the server does not offer it.
     """
@@ -31,7 +31,9 @@ def observation_space(spec: Spec, mode: str, view: int) -> spaces.Box:
             raise ValueError(f"view is {view}; the server offers views 0 to {views - 1}")
         return spaces.Box(0, 255, shape=field.shape[1:], dtype=np.uint8)
     dtype: Any = np.float32
-    return spaces.Box(float(np.float32(field.min)), float(np.float32(field.max)), shape=field.shape, dtype=dtype)
+    return spaces.Box(
+        float(np.float32(field.min)), float(np.float32(field.max)), shape=field.shape, dtype=dtype
+    )
 
 
 def require_observation(spec: Spec, mode: str) -> FieldSpec:

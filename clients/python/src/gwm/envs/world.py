@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -18,13 +18,13 @@ Array = npt.NDArray[Any]
 class WorldEnv(gymnasium.Env[Array, Array]):
     """A session of one environment; the session ends with close().
 
-    obs: "rgb" (u8 [H, W, 3] of view `view`), "latent" (f32 [M, L]) or "state" (f32 [S], real environments only).
-    horizon: steps after which an episode is truncated; None takes the server's (0: never).
-    reset(options=...): {"pool_index": i} starts from that entry of the server's pool of real frames, {"frames":
-    RgbdFrames} from those images. info of step: success, success_probability, step_index, failed.
+    obs: "rgb" (u8 [H, W, 3] of view `view`), "latent" (f32 [M, L]) or "state" (f32 [S], real environments
+    only). horizon: steps after which an episode is truncated; None takes the server's (0: never).
+    reset(options=...): {"pool_index": i} starts from that entry of the server's pool of real frames,
+    {"frames": RgbdFrames} from those images. info of step: success, success_probability, step_index, failed.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 40}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 40}  # noqa: RUF012
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class WorldEnv(gymnasium.Env[Array, Array]):
         truncated = bool(result.truncated[0]) or failed
         return observation, float(result.reward[0]), bool(result.terminated[0]), truncated, info
 
-    def render(self) -> Array | None:  # type: ignore[override]
+    def render(self) -> Array | None:
         """u8 [H, W, 3] for render_mode "rgb_array"."""
         if self.render_mode is None:
             gymnasium.logger.warn('gwm/World-v0 was made without render_mode; pass render_mode="rgb_array"')

@@ -1,4 +1,4 @@
-"""`gymnasium.make_vec("gwm/World-v0", num_envs=8, address=...)`: one session, one call per step for all of them."""
+"""`gymnasium.make_vec("gwm/World-v0", num_envs=8, address=...)`: one session, one call per step."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Array = npt.NDArray[Any]
 class WorldVectorEnv(VectorEnv[Array, Array, Array]):
     """`num_envs` environments in one session; arguments as in WorldEnv.
 
-    autoreset_mode: what happens to an environment whose episode ended, declared in metadata["autoreset_mode"].
-    NEXT_STEP (default): the next step ignores its action, resets it and returns reward 0. SAME_STEP: it is reset
-    within the step; the last observation is in info["final_obs"]. DISABLED: the caller resets it with
-    reset(options={"reset_mask": ...}).
+    autoreset_mode: what happens to an environment whose episode ended, declared in
+    metadata["autoreset_mode"]. NEXT_STEP (default): the next step ignores its action, resets it and returns
+    reward 0. SAME_STEP: it is reset within the step; the last observation is in info["final_obs"]. DISABLED:
+    the caller resets it with reset(options={"reset_mask": ...}).
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
         if len(seed) != self.num_envs:
             raise ValueError(f"seed has {len(seed)} entries; expected num_envs = {self.num_envs}")
         infos = {}
-        for row in np.flatnonzero(mask):
+        for row in np.flatnonzero(mask).tolist():
             infos = merge_infos(infos, self._reset_rows(np.array([row]), seed[row]))
         return self._last.copy(), infos
 
@@ -93,7 +93,9 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
         resetting = self._done.copy()
         if resetting.any() and self.autoreset_mode is AutoresetMode.DISABLED:
             ended = np.flatnonzero(resetting).tolist()
-            raise ValueError(f"the episodes of environments {ended} ended; reset them with options['reset_mask']")
+            raise ValueError(
+                f"the episodes of environments {ended} ended; reset them with options['reset_mask']"
+            )
         rewards = np.zeros(self.num_envs, np.float64)
         terminated = np.zeros(self.num_envs, np.bool_)
         truncated = np.zeros(self.num_envs, np.bool_)
@@ -115,7 +117,7 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
             infos = self._reset_in_same_step(infos)
         return self._last.copy(), rewards, terminated, truncated, infos
 
-    def render(self) -> tuple[Array, ...] | None:  # type: ignore[override]
+    def render(self) -> tuple[Array, ...] | None:
         """One u8 [H, W, 3] image per environment."""
         if self.render_mode is None:
             gymnasium.logger.warn('gwm/World-v0 was made without render_mode; pass render_mode="rgb_array"')
@@ -136,7 +138,9 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
         if options:
             raise ValueError(f"unknown reset options {sorted(options)}; allowed is 'reset_mask'")
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
-            raise ValueError(f"options['reset_mask'] must be a numpy array of bool [{self.num_envs}], got {mask!r}")
+            raise ValueError(
+                f"options['reset_mask'] must be a numpy array of bool [{self.num_envs}], got {mask!r}"
+            )
         if not mask.any():
             raise ValueError("options['reset_mask'] must name at least one environment")
         return mask
@@ -156,11 +160,18 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
         final_obs = np.full(self.num_envs, None, dtype=object)
         for row in rows:
             final_obs[row] = self._last[row].copy()
-        final_info = {name: np.where(self._done, value, np.zeros_like(value)) for name, value in infos.items()}
+        final_info = {
+            name: np.where(self._done, value, np.zeros_like(value)) for name, value in infos.items()
+        }
         ended = self._done.copy()
         fresh = self._reset_rows(rows, None)
         kept = {name: np.where(ended, np.zeros_like(value), value) for name, value in infos.items()}
-        final = {"final_obs": final_obs, "_final_obs": ended, "final_info": final_info, "_final_info": ended.copy()}
+        final = {
+            "final_obs": final_obs,
+            "_final_obs": ended,
+            "final_info": final_info,
+            "_final_info": ended.copy(),
+        }
         return {**merge_infos(kept, fresh), **final}
 
     def _scatter(self, values: dict[str, Array], rows: Array) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
@@ -76,10 +75,11 @@ class Backend(Protocol):
         """Starts the episode that `seed` names, whatever happened before."""
 
     def step(self, action: Array, observations: Sequence[str], pose: Array | None) -> Outcome:
-        """pose: f32 [4, 4], where "rgb" and "depth" are seen from instead of the environment's own cameras."""
+        """pose: f32 [4, 4], where images are seen from instead of the environment's own cameras."""
 
     def render(self, outputs: Sequence[str], poses: Sequence[Array]) -> dict[str, Array]:
-        """"rgb" u8 [C, H, W, 3] and "depth" f32 [C, H, W] of the present state; no poses: its own cameras."""
+        """Images of the present state from `poses` (none: its own cameras): "rgb" u8 [C, H, W, 3] and "depth"
+        f32 [C, H, W], metres."""
 
     def close(self) -> None: ...
 
@@ -98,5 +98,3 @@ def make_backend(name: str, options: dict[str, Any] | None = None) -> Backend:
 
 def unit_action(size: int) -> Field:
     return Field("action", "F32", (size,), -1.0, 1.0)
-
-

@@ -17,9 +17,9 @@ Array = npt.NDArray[Any]
 
 
 class GymnasiumBackend:
-    """Actions: a Box, told as f32 [A] in its own range (in [-1, 1] when its bounds differ), or a Discrete space, told as
-    one number that is rounded. Observations: "state" (a Box, flattened), "rgb" (a Box of u8 [H, W, 3], or what
-    render() gives). Success: the step's info["success"] or info["is_success"].
+    """Actions: a Box, told as f32 [A] in its own range (in [-1, 1] when its bounds differ), or a Discrete
+    space, told as one number that is rounded. Observations: "state" (a Box, flattened), "rgb" (a Box of u8
+    [H, W, 3], or what render() gives). Success: the step's info["success"] or info["is_success"].
 
     options: arguments of gymnasium.make.
     """

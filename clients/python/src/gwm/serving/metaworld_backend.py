@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class MetaWorldBackend:
             for intrinsics, pose in zip(self._env.intrinsics(), self._env.world_from_cam(), strict=True)
         )
         return BackendSpec(
-            model_id=f"metaworld:{config.task}",
+            model_id=model_id(config),
             task=config.task,
             action=unit_action(ACTION_SIZE),
             observations=(
@@ -84,6 +85,16 @@ class MetaWorldBackend:
             control_dt_s=self._env.control_dt_s,
             moves_camera=True,
         )
+
+
+def model_id(config: MetaWorldConfig) -> str:
+    """Such as "metaworld:hammer-v3", with "?camera=corner&..." for settings that differ from the defaults."""
+    plain = asdict(MetaWorldConfig(config.task))
+    changed = {name: value for name, value in asdict(config).items() if value != plain[name]}
+    if config.extra_views:
+        changed["extra_views"] = len(config.extra_views)
+    query = "&".join(f"{name}={value}" for name, value in changed.items())
+    return f"metaworld:{config.task}" + (f"?{query}" if query else "")
 
 
 def _images(frame: Frame, names: Sequence[str]) -> dict[str, Array]:

@@ -64,7 +64,7 @@ class EnvServer:
         self._reaper.start()
 
     def stop(self, grace_s: float = 2.0) -> None:
-        """Refuses new calls, lets running ones finish for `grace_s`, ends the environments; safe to call twice."""
+        """Refuses new calls, lets running ones finish, ends the environments; safe to call twice."""
         if self._stopping.is_set():
             return
         self._stopping.set()
@@ -96,7 +96,9 @@ class EnvServer:
     def _add_services(self, limits: server_pb2.Limits) -> None:
         simulator = SimulatorService(self.spec, self.table, limits, self._rows)
         simulator_pb2_grpc.add_SimulatorServicer_to_server(simulator, self._server)
-        server_pb2_grpc.add_ServerServicer_to_server(ServerService(self.spec, self.table, limits), self._server)
+        server_pb2_grpc.add_ServerServicer_to_server(
+            ServerService(self.spec, self.table, limits), self._server
+        )
         names = [
             simulator_pb2.DESCRIPTOR.services_by_name["Simulator"].full_name,
             server_pb2.DESCRIPTOR.services_by_name["Server"].full_name,
@@ -114,7 +116,7 @@ class EnvServer:
 
 
 def serve_env(name: str, options: dict[str, Any], listen: str, max_envs: int) -> None:
-    """Serves until SIGTERM or Ctrl-C. Raises WorkerError when the environment cannot be made, OSError for the port."""
+    """Serves until SIGTERM or Ctrl-C. Raises WorkerError (no such environment) or OSError (the port)."""
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked_to_stop.set())

@@ -28,14 +28,16 @@ class Environment:
     env_id: int
     worker: Worker
     seed: int
-    phase: int = simulator_pb2.EnvStatus.PHASE_NEEDS_RESET
+    phase: simulator_pb2.EnvStatus.Phase = simulator_pb2.EnvStatus.PHASE_NEEDS_RESET
     # Episodes started since the seed was set; the current one is number episodes - 1.
     episodes: int = 0
     step_index: int = 0
 
     def episode_seed(self) -> int:
-        """The simulator's seed for the next episode: the environment's own seed for the first episode of row 0, so that
-        published episodes can be played again, and an independent one for every other row and episode."""
+        """The simulator's seed for the next episode: the environment's own seed for the first episode of row
+        0, so that published episodes can be played again, and an independent one for every other row and
+        episode.
+        """
         if self.env_id == 0 and self.episodes == 0:
             return self.seed
         key = np.random.SeedSequence([self.seed, self.env_id, self.episodes])
@@ -83,7 +85,7 @@ class SessionTable:
         self.instance_id = secrets.token_hex(_INSTANCE_CHARACTERS // 2)
 
     def prepare(self) -> BackendSpec:
-        """Starts the first worker, for a session to come. Raises WorkerError when there is no such environment."""
+        """Starts the first worker, for a session to come. Raises WorkerError when it cannot be made."""
         worker = self._factory()
         with self._lock:
             self._idle_workers.append(worker)
@@ -142,7 +144,9 @@ class SessionTable:
         """The session for one call that changes it. Raises Refusal STEP_CONFLICT while another one does."""
         session = self.get(session_id)
         if not session.lock.acquire(blocking=False):
-            raise Refusal("STEP_CONFLICT", "another call is changing this session; send the next one after its reply")
+            raise Refusal(
+                "STEP_CONFLICT", "another call is changing this session; send the next one after its reply"
+            )
         try:
             yield session
         finally:
@@ -213,7 +217,9 @@ class SessionTable:
     def _reserve(self, num_envs: int) -> None:
         with self._lock:
             if len(self._sessions) >= self._limits.max_sessions:
-                raise Refusal("QUOTA", f"{len(self._sessions)} sessions are open, which is the most; close one")
+                raise Refusal(
+                    "QUOTA", f"{len(self._sessions)} sessions are open, which is the most; close one"
+                )
             if self._reserved_envs + num_envs > self._limits.max_envs:
                 raise Refusal(
                     "QUOTA",

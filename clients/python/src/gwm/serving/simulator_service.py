@@ -1,4 +1,4 @@
-"""gwm.v1.Simulator over real environments. Imagine and the Perception service are not there: nothing imagines here."""
+"""gwm.v1.Simulator over real environments, without Imagine and without the Perception service."""
 
 from __future__ import annotations
 
@@ -26,10 +26,17 @@ from gwm.wire import to_tensor
 Array = npt.NDArray[Any]
 
 CONTRACT_VERSION = "1.0"
-RPCS = tuple(
-    f"Simulator.{name}"
-    for name in ("GetSpec", "CreateSession", "GetSession", "CloseSession", "Reset", "Step", "Render")
-) + ("Server.GetServerInfo", "Server.GetLimits")
+RPCS = (
+    "Simulator.GetSpec",
+    "Simulator.CreateSession",
+    "Simulator.GetSession",
+    "Simulator.CloseSession",
+    "Simulator.Reset",
+    "Simulator.Step",
+    "Simulator.Render",
+    "Server.GetServerInfo",
+    "Server.GetLimits",
+)
 _RUNNING = simulator_pb2.EnvStatus.PHASE_RUNNING
 _DONE = simulator_pb2.EnvStatus.PHASE_DONE
 _FAILED = simulator_pb2.EnvStatus.PHASE_FAILED
@@ -50,7 +57,7 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
         # Runs the environments of a session side by side.
         self._pool = pool
 
-    # --- spec and sessions ---------------------------------------------------------------------------------------
+    # --- spec and sessions ----------------------------------------------------------------------------------
 
     @refusing
     def GetSpec(self, request: Any, context: Any) -> simulator_pb2.SimulatorSpec:
@@ -63,11 +70,17 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
         limits = self._limits
         num_envs = request.num_envs or 1
         if num_envs > limits.max_envs_per_session:
-            raise Refusal("LIMIT", f"is {num_envs}; at most {limits.max_envs_per_session} are allowed", "num_envs")
+            raise Refusal(
+                "LIMIT", f"is {num_envs}; at most {limits.max_envs_per_session} are allowed", "num_envs"
+            )
         if request.auto_reset not in (simulator_pb2.AUTO_RESET_UNSPECIFIED, simulator_pb2.AUTO_RESET_NONE):
-            raise Refusal("BAD_FIELD", f"is {request.auto_reset}; only AUTO_RESET_NONE is offered", "auto_reset")
+            raise Refusal(
+                "BAD_FIELD", f"is {request.auto_reset}; only AUTO_RESET_NONE is offered", "auto_reset"
+            )
         if request.sampler.calls:
-            raise Refusal("BAD_FIELD", f"is {request.sampler.calls}; a real environment has no sampler", "sampler.calls")
+            raise Refusal(
+                "BAD_FIELD", f"is {request.sampler.calls}; a real environment has no sampler", "sampler.calls"
+            )
         session = self._table.create(
             num_envs=num_envs,
             seed=request.seed if request.HasField("seed") else secrets.randbits(32),
@@ -87,7 +100,7 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
         self._table.close(request.session_id)
         return simulator_pb2.CloseSessionReply()
 
-    # --- episodes ------------------------------------------------------------------------------------------------
+    # --- episodes -------------------------------------------------------------------------------------------
 
     @refusing
     def Reset(self, request: Any, context: Any) -> simulator_pb2.ResetReply:
@@ -104,7 +117,7 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
             results = self._run(chosen, lambda env, _: self._reset_one(env, request, names))
             elapsed_s = time.monotonic() - start_s
             reply = simulator_pb2.ResetReply(
-                observations=_stack([observed for observed in results], names),
+                observations=_stack(results, names),
                 episode=[env.episodes - 1 for env in chosen],
                 timing=_timing(elapsed_s, len(rows)),
             )
@@ -118,7 +131,9 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
     @refusing
     def Step(self, request: Any, context: Any) -> simulator_pb2.StepReply:
         if request.sampler_calls:
-            raise Refusal("BAD_FIELD", f"is {request.sampler_calls}; a real environment has no sampler", "sampler_calls")
+            raise Refusal(
+                "BAD_FIELD", f"is {request.sampler_calls}; a real environment has no sampler", "sampler_calls"
+            )
         pose = None
         if request.HasField("camera"):
             pose = validate.camera_pose(request.camera, self._spec, "camera")
@@ -141,13 +156,17 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
             for index, camera in enumerate(request.cameras)
         ]
         if request.rgb_dtype not in (tensor_pb2.DTYPE_UNSPECIFIED, tensor_pb2.DTYPE_U8, tensor_pb2.DTYPE_F32):
-            raise Refusal("BAD_FIELD", f"is {request.rgb_dtype}; allowed are DTYPE_U8 and DTYPE_F32", "rgb_dtype")
+            raise Refusal(
+                "BAD_FIELD", f"is {request.rgb_dtype}; allowed are DTYPE_U8 and DTYPE_F32", "rgb_dtype"
+            )
         with self._table.change(request.session_id) as session:
             rows = validate.env_ids(request.env_ids, session.num_envs)
             chosen = [session.environments[row] for row in rows]
             for env in chosen:
                 if env.phase in (_NEEDS_RESET, _FAILED):
-                    raise Refusal("NEEDS_RESET", f"environment {env.env_id} has no state to look at; reset it first")
+                    raise Refusal(
+                        "NEEDS_RESET", f"environment {env.env_id} has no state to look at; reset it first"
+                    )
             height, width = self._spec.image_size
             pixels = len(rows) * max(len(poses), len(self._spec.views), 1) * height * width
             if pixels > self._limits.max_pixels_per_render:
@@ -163,11 +182,13 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
         return simulator_pb2.RenderReply(images=rendered)
 
     def Imagine(self, request: Any, context: Any) -> Iterator[simulator_pb2.ImagineChunk]:
-        refusal = Refusal("UNSUPPORTED", "a real environment cannot imagine; SimulatorSpec.rpcs lists what is there")
+        refusal = Refusal(
+            "UNSUPPORTED", "a real environment cannot imagine; SimulatorSpec.rpcs lists what is there"
+        )
         context.abort_with_status(refusal.to_status())
         yield simulator_pb2.ImagineChunk()
 
-    # --- parts ---------------------------------------------------------------------------------------------------
+    # --- parts ----------------------------------------------------------------------------------------------
 
     def _check_model(self, model_id: str, digest: str) -> None:
         if model_id not in ("", self._spec.model_id):
@@ -201,13 +222,15 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
             if name is None or self._spec.observation(name) is None:
                 offered = [n for n in _OUTPUT_NAMES.values() if self._spec.observation(n) is not None]
                 raise Refusal(
-                    "UNSUPPORTED", f"is {output}; this server renders {', '.join(offered) or 'nothing'}", f"outputs[{index}]"
+                    "UNSUPPORTED",
+                    f"is {output}; this server renders {', '.join(offered) or 'nothing'}",
+                    f"outputs[{index}]",
                 )
             names.append(name)
         return list(dict.fromkeys(names))
 
     def _run(self, chosen: Sequence[Environment], function: Callable[[Environment, int], Any]) -> list[Any]:
-        """function(environment, row) for all of them side by side; a worker that breaks fails the call and its row."""
+        """function(environment, row), all side by side; a worker that breaks fails the call and its row."""
 
         def guarded(row: int) -> Any:
             try:
@@ -217,7 +240,9 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
 
         results = list(self._pool.map(guarded, range(len(chosen))))
         broken = [
-            (env, result) for env, result in zip(chosen, results, strict=True) if isinstance(result, WorkerError)
+            (env, result)
+            for env, result in zip(chosen, results, strict=True)
+            if isinstance(result, WorkerError)
         ]
         for env, _ in broken:
             env.phase = _FAILED
@@ -331,7 +356,8 @@ def spec_to_proto(spec: BackendSpec) -> simulator_pb2.SimulatorSpec:
         horizon=spec.horizon,
         determinism=simulator_pb2.DETERMINISM_BATCH_INVARIANT,
         cameras=[
-            Camera(view.intrinsics, view.world_from_cam, view.width, view.height).to_proto() for view in spec.views
+            Camera(view.intrinsics, view.world_from_cam, view.width, view.height).to_proto()
+            for view in spec.views
         ],
         auto_resets=[simulator_pb2.AUTO_RESET_NONE],
         rpcs=[name for name in RPCS if name != "Simulator.Render" or outputs],

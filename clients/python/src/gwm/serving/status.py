@@ -1,4 +1,4 @@
-"""Refusals with a code, a reason and the field at fault, as google.rpc.Status (see proto/gwm/v1/simulator.proto)."""
+"""Refusals as google.rpc.Status with code, reason and field (see proto/gwm/v1/simulator.proto)."""
 
 from __future__ import annotations
 
@@ -46,12 +46,16 @@ class Refusal(Exception):
         """The status with its details, for ServicerContext.abort_with_status."""
         details: list[any_pb2.Any] = [_packed(error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN))]
         if self.field:
-            violation = error_details_pb2.BadRequest.FieldViolation(field=self.field, description=self.message)
+            violation = error_details_pb2.BadRequest.FieldViolation(
+                field=self.field, description=self.message
+            )
             details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
         if self.reason in _RETRYABLE:
             delay = duration_pb2.Duration(nanos=round(_RETRY_AFTER_S * 1e9))
             details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
-        message = self.message if not self.field or self.field in self.message else f"{self.field}: {self.message}"
+        message = (
+            self.message if not self.field or self.field in self.message else f"{self.field}: {self.message}"
+        )
         status = status_pb2.Status(code=self.code.value[0], message=message, details=details)
         return rpc_status.to_status(status)
 

@@ -24,7 +24,9 @@ def env_ids(requested: Sequence[int], num_envs: int) -> list[int]:
     for position, env_id in enumerate(requested):
         if env_id >= num_envs:
             raise Refusal(
-                "BAD_FIELD", f"is {env_id}; the session has environments 0 to {num_envs - 1}", f"env_ids[{position}]"
+                "BAD_FIELD",
+                f"is {env_id}; the session has environments 0 to {num_envs - 1}",
+                f"env_ids[{position}]",
             )
         if env_id in seen:
             raise Refusal("BAD_FIELD", f"{env_id} is named twice; ids must be unique", f"env_ids[{position}]")
@@ -60,7 +62,9 @@ def observations(names: Sequence[str], spec: BackendSpec) -> list[str]:
     for position, name in enumerate(names):
         if name not in known:
             raise Refusal(
-                "BAD_FIELD", f"is {name!r}; this server offers {', '.join(known)}", f"observations[{position}]"
+                "BAD_FIELD",
+                f"is {name!r}; this server offers {', '.join(known)}",
+                f"observations[{position}]",
             )
     return list(dict.fromkeys(names))
 
@@ -73,7 +77,9 @@ def camera_pose(camera: scene_pb2.Camera, spec: BackendSpec, where: str) -> Arra
     for name, numbers in (("intrinsics", 9), ("world_from_cam", 16)):
         values = np.array(getattr(camera, name), np.float32)
         if values.size != numbers or not np.isfinite(values).all():
-            raise Refusal("BAD_FIELD", f"has {values.size} numbers; expected {numbers} finite ones", f"{where}.{name}")
+            raise Refusal(
+                "BAD_FIELD", f"has {values.size} numbers; expected {numbers} finite ones", f"{where}.{name}"
+            )
     if (camera.width, camera.height) != (own.width, own.height):
         raise Refusal(
             "UNSUPPORTED",
@@ -81,7 +87,11 @@ def camera_pose(camera: scene_pb2.Camera, spec: BackendSpec, where: str) -> Arra
             where,
         )
     if not np.allclose(np.array(camera.intrinsics).reshape(3, 3), own.intrinsics, atol=1e-2):
-        raise Refusal("UNSUPPORTED", "differs from the spec's camera; this server has no other lens", f"{where}.intrinsics")
+        raise Refusal(
+            "UNSUPPORTED",
+            "differs from the spec's camera; this server has no other lens",
+            f"{where}.intrinsics",
+        )
     pose = np.array(camera.world_from_cam, np.float32).reshape(4, 4)
     rotation = pose[:3, :3]
     rigid = np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3) and np.linalg.det(rotation) > 0

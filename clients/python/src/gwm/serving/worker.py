@@ -40,7 +40,7 @@ WorkerFactory = Callable[[], Worker]
 
 
 class InProcessWorker:
-    """The same contract without a process, for environments that are cheap and render nothing through OpenGL."""
+    """The same contract without a process, for environments that are cheap and need no OpenGL."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
