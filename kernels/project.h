@@ -63,9 +63,9 @@ struct Splats {
   float* depths = nullptr;         // [V, N] m along the camera's z
   float* conics = nullptr;         // [V, N, 3] inverse covariance xx, xy, yy, px^-2
   float* sigmas = nullptr;         // [V, N, 2] px, standard deviation along x and y
-  float* compensations = nullptr;  // [V, N] factor on the opacity, 1 without antialias
+  float* compensations = nullptr;  // [V, N] sqrt(det before / det after dilation), in [0, 1]
   float* colors = nullptr;         // [V, N, 3]
-  float* opacities = nullptr;      // [V, N] opacity * compensation
+  float* opacities = nullptr;      // [V, N] opacity, times the compensation if asked for
   int32_t* radii = nullptr;        // [V, N, 2] px
 };
 

@@ -86,14 +86,13 @@ void ProjectOne(const ProjectContext& ctx, const PinholeView<float>& view, int64
     return;
   }
   const bool compensate = ctx.options.antialias == Antialias::kCompensate;
-  const float compensation = compensate ? s.compensation : 1.0f;
   std::copy_n(s.mean, 2, ctx.splats.means2d + 2 * i);
   std::copy_n(s.conic, 3, ctx.splats.conics + 3 * i);
   std::copy_n(sigmas, 2, ctx.splats.sigmas + 2 * i);
   std::copy_n(radii, 2, ctx.splats.radii + 2 * i);
   ctx.splats.depths[i] = s.depth;
-  ctx.splats.compensations[i] = compensation;
-  ctx.splats.opacities[i] = ctx.gaussians.opacities[g] * compensation;
+  ctx.splats.compensations[i] = s.compensation;
+  ctx.splats.opacities[i] = ctx.gaussians.opacities[g] * (compensate ? s.compensation : 1.0f);
   ShadeSplat(ctx.gaussians, view, mean, ctx.gaussians.colors + ctx.ColorStride() * g,
              ctx.splats.colors + 3 * i);
 }
@@ -136,7 +135,7 @@ void BackwardOneView(const ProjectContext& ctx, const SplatGrads& grads,
   grad.depth = grads.depths[i];
   const bool compensate = ctx.options.antialias == Antialias::kCompensate;
   grad.compensation = compensate ? grads.opacities[i] * ctx.gaussians.opacities[g] : 0.0f;
-  sum->opacity += grads.opacities[i] * ctx.splats.compensations[i];
+  sum->opacity += grads.opacities[i] * (compensate ? s.compensation : 1.0f);
   ProjectSplatBackward(view, p_cam, m, s, grad, grad_p_cam, grad_m);
   for (int j = 0; j < 3; ++j) {
     sum->mean[j] += view.rotation[j] * grad_p_cam[0] + view.rotation[3 + j] * grad_p_cam[1] +
