@@ -14,6 +14,8 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "engine/io/episode.h"
 #include "engine/io/image.h"
 #include "gwm/client.h"
@@ -228,6 +230,11 @@ int Run() {
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(kUsage);
+  absl::FlagsUsageConfig help;
+  help.contains_help_flags = [](absl::string_view file) {
+    return absl::EndsWith(file, "gwm_step.cc");
+  };
+  absl::SetFlagsUsageConfig(help);
   if (absl::ParseCommandLine(argc, argv).size() > 1 || absl::GetFlag(FLAGS_steps) < 1) {
     std::fprintf(stderr, "gwm-step: takes flags only, --steps at least 1; see --help\n");
     return 2;
