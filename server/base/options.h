@@ -1,0 +1,51 @@
+// The server's settings as plain values. config.proto is their form in files; convert/config.h translates.
+#ifndef GWM_SERVER_BASE_OPTIONS_H_
+#define GWM_SERVER_BASE_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace gwm::server {
+
+// Meaning and units: Limits in proto/gwm/v1/server.proto, field by field.
+struct Limits {
+  uint64_t max_message_bytes = uint64_t{64} << 20;
+  uint32_t max_sessions = 256;
+  uint32_t max_envs_per_session = 256;
+  uint64_t max_envs = 0;  // 0: half of the world's state pool
+  uint32_t max_image_side = 2048;
+  uint64_t max_pixels_per_render = uint64_t{1} << 24;
+  uint32_t max_imagine_steps = 1000;
+  uint32_t max_imagine_branches = 64;
+  uint32_t max_perception_rows = 64;
+  absl::Duration min_idle_ttl = absl::Seconds(1);
+  absl::Duration max_idle_ttl = absl::Hours(24);
+  absl::Duration default_idle_ttl = absl::Seconds(300);
+  absl::Duration max_lifetime = absl::Hours(24);
+  absl::Duration max_call_time = absl::Seconds(120);
+  uint32_t max_queue_length = 1024;
+  uint32_t max_batch_rows = 64;
+  uint32_t max_imagine_streams = 32;
+};
+
+// Meaning: ServerConfig in proto/gwm/v1/config.proto, field by field.
+struct ServerOptions {
+  std::vector<std::string> listen = {"127.0.0.1:50051"};
+  std::string checkpoint = "checkpoints/gwm-small";
+  std::string metrics_listen;
+  std::string device = "auto";
+  std::string episode_root;
+  Limits limits;
+  uint64_t state_pool_bytes = uint64_t{1} << 30;
+  uint32_t threads = 0;
+  std::string log_level = "info";
+  absl::Duration drain_timeout = absl::Seconds(25);
+  absl::Duration lame_duck = absl::ZeroDuration();
+};
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_BASE_OPTIONS_H_

@@ -1,0 +1,174 @@
+#include "server/convert/config.h"
+
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error.h"
+#include "server/base/status.h"
+#include "server/convert/duration.h"
+
+namespace gwm::server {
+namespace {
+
+// Env ids and branches share a 32-bit noise coordinate: 16 bits each.
+constexpr uint32_t kMaxEnvsOrBranches = 1u << 16;
+
+template <typename T>
+void Take(T value, T& target) {
+  if (value != 0) target = value;
+}
+
+absl::Status Take(bool present, const google::protobuf::Duration& value, const std::string& field,
+                  absl::Duration& target) {
+  if (!present) return absl::OkStatus();
+  const auto parsed = FromProto(value);
+  if (!parsed.has_value() || *parsed < absl::ZeroDuration()) {
+    return BadField(field, "a duration of 0 or more is allowed");
+  }
+  target = *parsed;
+  return absl::OkStatus();
+}
+
+absl::Status CheckLimits(const Limits& limits) {
+  if (limits.max_envs_per_session > kMaxEnvsOrBranches) {
+    return BadField("max_envs_per_session", "up to 65536 is allowed");
+  }
+  if (limits.max_imagine_branches > kMaxEnvsOrBranches) {
+    return BadField("max_imagine_branches", "up to 65536 is allowed");
+  }
+  if (limits.max_message_bytes > (uint64_t{1} << 31) - 1) {
+    return BadField("max_message_bytes", "up to 2147483647 is allowed");
+  }
+  if (limits.min_idle_ttl > limits.default_idle_ttl ||
+      limits.default_idle_ttl > limits.max_idle_ttl) {
+    return BadField("default_idle_ttl", "min_idle_ttl <= default_idle_ttl <= max_idle_ttl is asked for");
+  }
+  if (limits.min_idle_ttl < absl::Milliseconds(1)) {
+    return BadField("min_idle_ttl", "1 ms or more is allowed");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOneOf(const std::string& value, const std::string& field,
+                        std::initializer_list<std::string_view> allowed) {
+  if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return absl::OkStatus();
+  std::string list;
+  for (std::string_view one : allowed) list += (list.empty() ? "" : ", ") + std::string(one);
+  return BadField(field, absl::StrCat(Quoted(value), "; one of ", list, " is allowed"));
+}
+
+// Keeps the first error, with where it is.
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  void AddError(int line, int column, const std::string& message) override {
+    if (text.empty()) text = absl::StrCat("line ", line + 1, ", column ", column + 1, ": ", message);
+  }
+  std::string text;
+};
+
+}  // namespace
+
+v1::Limits ToProto(const Limits& limits) {
+  v1::Limits out;
+  out.set_max_message_bytes(limits.max_message_bytes);
+  out.set_max_sessions(limits.max_sessions);
+  out.set_max_envs_per_session(limits.max_envs_per_session);
+  out.set_max_envs(limits.max_envs);
+  out.set_max_image_side(limits.max_image_side);
+  out.set_max_pixels_per_render(limits.max_pixels_per_render);
+  out.set_max_imagine_steps(limits.max_imagine_steps);
+  out.set_max_imagine_branches(limits.max_imagine_branches);
+  out.set_max_perception_rows(limits.max_perception_rows);
+  *out.mutable_min_idle_ttl() = ToProto(limits.min_idle_ttl);
+  *out.mutable_max_idle_ttl() = ToProto(limits.max_idle_ttl);
+  *out.mutable_default_idle_ttl() = ToProto(limits.default_idle_ttl);
+  *out.mutable_max_lifetime() = ToProto(limits.max_lifetime);
+  *out.mutable_max_call_time() = ToProto(limits.max_call_time);
+  out.set_max_queue_length(limits.max_queue_length);
+  out.set_max_batch_rows(limits.max_batch_rows);
+  out.set_max_imagine_streams(limits.max_imagine_streams);
+  return out;
+}
+
+absl::StatusOr<Limits> FromProto(const v1::Limits& in) {
+  Limits out;
+  Take(in.max_message_bytes(), out.max_message_bytes);
+  Take(in.max_sessions(), out.max_sessions);
+  Take(in.max_envs_per_session(), out.max_envs_per_session);
+  Take(in.max_envs(), out.max_envs);
+  Take(in.max_image_side(), out.max_image_side);
+  Take(in.max_pixels_per_render(), out.max_pixels_per_render);
+  Take(in.max_imagine_steps(), out.max_imagine_steps);
+  Take(in.max_imagine_branches(), out.max_imagine_branches);
+  Take(in.max_perception_rows(), out.max_perception_rows);
+  Take(in.max_queue_length(), out.max_queue_length);
+  Take(in.max_batch_rows(), out.max_batch_rows);
+  Take(in.max_imagine_streams(), out.max_imagine_streams);
+  RETURN_IF_ERROR(Take(in.has_min_idle_ttl(), in.min_idle_ttl(), "min_idle_ttl", out.min_idle_ttl));
+  RETURN_IF_ERROR(Take(in.has_max_idle_ttl(), in.max_idle_ttl(), "max_idle_ttl", out.max_idle_ttl));
+  RETURN_IF_ERROR(Take(in.has_default_idle_ttl(), in.default_idle_ttl(), "default_idle_ttl",
+                       out.default_idle_ttl));
+  RETURN_IF_ERROR(Take(in.has_max_lifetime(), in.max_lifetime(), "max_lifetime", out.max_lifetime));
+  RETURN_IF_ERROR(
+      Take(in.has_max_call_time(), in.max_call_time(), "max_call_time", out.max_call_time));
+  RETURN_IF_ERROR(CheckLimits(out));
+  return out;
+}
+
+v1::ServerConfig ToProto(const ServerOptions& options) {
+  v1::ServerConfig out;
+  for (const std::string& address : options.listen) out.add_listen(address);
+  out.set_checkpoint(options.checkpoint);
+  out.set_metrics_listen(options.metrics_listen);
+  out.set_device(options.device);
+  out.set_episode_root(options.episode_root);
+  *out.mutable_limits() = ToProto(options.limits);
+  out.set_state_pool_bytes(options.state_pool_bytes);
+  out.set_threads(options.threads);
+  out.set_log_level(options.log_level);
+  *out.mutable_drain_timeout() = ToProto(options.drain_timeout);
+  *out.mutable_lame_duck() = ToProto(options.lame_duck);
+  return out;
+}
+
+absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& in) {
+  ServerOptions out;
+  if (!in.listen().empty()) out.listen.assign(in.listen().begin(), in.listen().end());
+  if (!in.checkpoint().empty()) out.checkpoint = in.checkpoint();
+  if (!in.device().empty()) out.device = in.device();
+  if (!in.log_level().empty()) out.log_level = in.log_level();
+  out.metrics_listen = in.metrics_listen();
+  out.episode_root = in.episode_root();
+  out.threads = in.threads();
+  Take(in.state_pool_bytes(), out.state_pool_bytes);
+  ASSIGN_OR_RETURN(out.limits, FromProto(in.limits()));
+  RETURN_IF_ERROR(
+      Take(in.has_drain_timeout(), in.drain_timeout(), "drain_timeout", out.drain_timeout));
+  RETURN_IF_ERROR(Take(in.has_lame_duck(), in.lame_duck(), "lame_duck", out.lame_duck));
+  RETURN_IF_ERROR(CheckOneOf(out.device, "device", {"auto", "cpu", "cuda"}));
+  RETURN_IF_ERROR(
+      CheckOneOf(out.log_level, "log_level", {"debug", "info", "warn", "error"}));
+  return out;
+}
+
+absl::StatusOr<v1::ServerConfig> ParseConfigText(const std::string& text) {
+  v1::ServerConfig config;
+  google::protobuf::TextFormat::Parser parser;
+  FirstError error;
+  parser.RecordErrorsTo(&error);
+  if (!parser.ParseFromString(text, &config)) return absl::InvalidArgumentError(error.text);
+  return config;
+}
+
+std::string ConfigText(const v1::ServerConfig& config) {
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(config, &text);
+  return text;
+}
+
+}  // namespace gwm::server

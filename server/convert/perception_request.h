@@ -1,0 +1,23 @@
+// Perception requests: checked and in plain form. Errors as in session_request.h.
+#ifndef GWM_SERVER_CONVERT_PERCEPTION_REQUEST_H_
+#define GWM_SERVER_CONVERT_PERCEPTION_REQUEST_H_
+
+#include "absl/status/statusor.h"
+#include "engine/api/world.h"
+#include "gwm/v1/perception.pb.h"
+#include "server/base/options.h"
+#include "server/work/perception_work.h"
+
+namespace gwm::server {
+
+// 1 to max_perception_rows worlds. The result points into `frames`, which outlives it.
+absl::StatusOr<FramesBatch> ParsePerceptionFrames(const v1::RgbdFrames& frames,
+                                                  const WorldSpec& spec, const Limits& limits);
+
+// The result points into the request, which outlives it.
+absl::StatusOr<DecodeArgs> ParseDecode(const v1::DecodeRequest& request, const WorldSpec& spec,
+                                       const Limits& limits);
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_CONVERT_PERCEPTION_REQUEST_H_

@@ -1,0 +1,151 @@
+#include "server/convert/session_reply.h"
+
+#include <utility>
+#include <vector>
+
+#include "server/base/grpc_status.h"
+#include "server/base/status.h"
+#include "server/convert/duration.h"
+#include "server/convert/observation_names.h"
+#include "server/convert/tensor.h"
+
+namespace gwm::server {
+namespace {
+
+using TensorMap = google::protobuf::Map<std::string, v1::Tensor>;
+
+void FillObservations(Observations observations, TensorMap& out) {
+  for (auto& [name, tensor] : observations) out[name] = ToProto(std::move(tensor));
+}
+
+void FillTiming(const RunTiming& timing, absl::Duration busy, v1::StepTiming& out) {
+  *out.mutable_queue() = ToProto(timing.queue);
+  *out.mutable_gpu() = ToProto(busy);
+  out.set_batch_size(timing.batch_rows);
+  out.set_sampler_calls(timing.sampler_calls);
+}
+
+template <typename Rows>
+void FillRowStatus(const Rows& rows, google::protobuf::RepeatedPtrField<v1::RowStatus>& out) {
+  for (const absl::Status& status : rows) {
+    v1::RowStatus& row = *out.Add();
+    if (status.ok()) continue;
+    const grpc::Status wire = ToGrpcStatus(status);
+    row.set_code(wire.error_code());
+    row.set_reason(ReasonOf(status));
+    row.set_message(wire.error_message());
+  }
+}
+
+v1::EnvStatus::Phase PhaseToProto(EnvPhase phase) {
+  switch (phase) {
+    case EnvPhase::kNeedsReset:
+      return v1::EnvStatus::PHASE_NEEDS_RESET;
+    case EnvPhase::kRunning:
+      return v1::EnvStatus::PHASE_RUNNING;
+    case EnvPhase::kDone:
+      return v1::EnvStatus::PHASE_DONE;
+    case EnvPhase::kFailed:
+      return v1::EnvStatus::PHASE_FAILED;
+  }
+  return v1::EnvStatus::PHASE_UNSPECIFIED;
+}
+
+// [n, V, k, k] of one matrix of the cameras.
+template <typename Matrix>
+v1::Tensor Matrices(const std::vector<std::vector<Camera>>& rows, Matrix Camera::*member,
+                    int64_t k) {
+  HostTensor out{DType::kF32,
+                 {static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows.front().size()), k, k},
+                 {}};
+  for (const auto& cameras : rows) {
+    for (const Camera& camera : cameras) {
+      const Matrix& matrix = camera.*member;
+      out.data.append(reinterpret_cast<const char*>(matrix.data()), sizeof(matrix));
+    }
+  }
+  return ToProto(std::move(out));
+}
+
+// A tensor [B, S] out of a flat one.
+v1::Tensor Reshaped(v1::Tensor tensor, size_t branches, uint32_t steps) {
+  tensor.clear_shape();
+  tensor.add_shape(static_cast<int64_t>(branches));
+  tensor.add_shape(steps);
+  return tensor;
+}
+
+}  // namespace
+
+absl::Status FillSession(const Session& session, const WorldSpec& spec,
+                         const std::string& instance_id, v1::Session& out) {
+  const SessionConfig& config = session.config();
+  std::vector<uint32_t> all;
+  for (uint32_t id = 0; id < config.num_envs; ++id) all.push_back(id);
+  ASSIGN_OR_RETURN(const auto envs, session.Read(all));
+  out.set_session_id(session.id());
+  out.set_server_instance_id(instance_id);
+  out.set_model_id(spec.model_id);
+  out.set_checkpoint_digest(spec.checkpoint_digest);
+  out.set_num_envs(config.num_envs);
+  out.set_seed(config.seed);
+  out.mutable_sampler()->set_calls(static_cast<uint32_t>(config.sampler_calls));
+  for (const std::string& name : ObservationNames(config.observations)) out.add_observations(name);
+  *out.mutable_idle_ttl() = ToProto(config.idle_ttl);
+  *out.mutable_max_lifetime() = ToProto(config.max_lifetime);
+  out.set_auto_reset(v1::AUTO_RESET_NONE);
+  out.set_max_episode_steps(config.max_episode_steps);
+  *out.mutable_lease_expires_at() = ToProto(session.ExpiresAt());
+  out.set_state_bytes(uint64_t{config.num_envs} * static_cast<uint64_t>(spec.state_bytes));
+  for (const Env& env : envs) {
+    v1::EnvStatus& status = *out.add_envs();
+    status.set_phase(PhaseToProto(env.phase));
+    status.set_episode(env.episode());
+    status.set_step_index(env.steps);
+  }
+  return absl::OkStatus();
+}
+
+void FillReset(ResetResult result, v1::ResetReply& out) {
+  FillObservations(std::move(result.observations), *out.mutable_observations());
+  out.mutable_pool_indices()->Add(result.pool_indices.begin(), result.pool_indices.end());
+  out.mutable_episode()->Add(result.episodes.begin(), result.episodes.end());
+  *out.mutable_intrinsics() = Matrices(result.cameras, &Camera::intrinsics, 3);
+  *out.mutable_world_from_cam() = Matrices(result.cameras, &Camera::world_from_cam, 4);
+  FillTiming(result.timing, result.busy, *out.mutable_timing());
+}
+
+void FillStep(StepResult result, v1::StepReply& out) {
+  *out.mutable_reward() = ToProto(result.reward);
+  *out.mutable_terminated() = BoolsToProto(result.terminated);
+  *out.mutable_truncated() = BoolsToProto(result.truncated);
+  *out.mutable_success() = BoolsToProto(result.success);
+  *out.mutable_success_probability() = ToProto(result.success_probability);
+  FillObservations(std::move(result.observations), *out.mutable_observations());
+  out.mutable_step_index()->Add(result.step_index.begin(), result.step_index.end());
+  FillRowStatus(result.row_status, *out.mutable_row_status());
+  FillTiming(result.timing, result.busy, *out.mutable_timing());
+}
+
+void FillChunk(ImagineResult result, v1::ImagineChunk& out) {
+  const size_t branches = result.done.size();
+  out.set_t(result.t);
+  *out.mutable_reward() = Reshaped(ToProto(result.reward), branches, result.steps);
+  *out.mutable_terminated() = Reshaped(BoolsToProto(result.terminated), branches, result.steps);
+  *out.mutable_success() = Reshaped(BoolsToProto(result.success), branches, result.steps);
+  FillObservations(std::move(result.observations), *out.mutable_observations());
+  *out.mutable_done() = BoolsToProto(result.done);
+  FillRowStatus(result.branch_status, *out.mutable_row_status());
+}
+
+void FillEncode(EncodeResult result, v1::EncodeReply& out) {
+  *out.mutable_latents() = ToProto(std::move(result.values));
+  *out.mutable_centres() = ToProto(std::move(result.centres));
+}
+
+void FillFeatures(EncodeResult result, v1::FeaturesReply& out) {
+  *out.mutable_features() = ToProto(std::move(result.values));
+  *out.mutable_centres() = ToProto(std::move(result.centres));
+}
+
+}  // namespace gwm::server

@@ -1,0 +1,29 @@
+// Results of session calls in wire form. Tensors are moved, not copied.
+#ifndef GWM_SERVER_CONVERT_SESSION_REPLY_H_
+#define GWM_SERVER_CONVERT_SESSION_REPLY_H_
+
+#include <string>
+
+#include "engine/api/world.h"
+#include "gwm/v1/perception.pb.h"
+#include "gwm/v1/simulator.pb.h"
+#include "server/session/session.h"
+#include "server/work/imagine_rollout.h"
+#include "server/work/perception_work.h"
+#include "server/work/reset_work.h"
+#include "server/work/step_work.h"
+
+namespace gwm::server {
+
+// FailedPrecondition / CLOSED when the session was closed meanwhile.
+absl::Status FillSession(const Session& session, const WorldSpec& spec,
+                         const std::string& instance_id, v1::Session& out);
+void FillReset(ResetResult result, v1::ResetReply& out);
+void FillStep(StepResult result, v1::StepReply& out);
+void FillChunk(ImagineResult result, v1::ImagineChunk& out);
+void FillEncode(EncodeResult result, v1::EncodeReply& out);
+void FillFeatures(EncodeResult result, v1::FeaturesReply& out);
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_CONVERT_SESSION_REPLY_H_

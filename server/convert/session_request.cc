@@ -1,0 +1,253 @@
+#include "server/convert/session_request.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error.h"
+#include "server/base/status.h"
+#include "server/convert/duration.h"
+#include "server/convert/observation_names.h"
+#include "server/convert/scene.h"
+#include "server/convert/tensor.h"
+
+namespace gwm::server {
+namespace {
+
+absl::StatusOr<int> ParseSamplerCalls(uint32_t calls, const std::string& field, int fallback,
+                                      const WorldSpec& spec) {
+  if (calls == 0) return fallback;
+  if (calls > static_cast<uint32_t>(spec.max_sampler_calls)) {
+    return BadField(field, absl::StrCat(calls, " calls; 1 to ", spec.max_sampler_calls,
+                                        " (or 0, the default) are allowed"));
+  }
+  return static_cast<int>(calls);
+}
+
+absl::StatusOr<absl::Duration> ParseIdleTtl(const v1::CreateSessionRequest& request,
+                                            const Limits& limits) {
+  if (!request.has_idle_ttl()) return limits.default_idle_ttl;
+  const auto ttl = FromProto(request.idle_ttl());
+  if (!ttl.has_value() || *ttl < limits.min_idle_ttl || *ttl > limits.max_idle_ttl) {
+    return BadField("idle_ttl",
+                    absl::StrCat(ttl.has_value() ? absl::FormatDuration(*ttl) : "not a duration",
+                                 "; ", absl::FormatDuration(limits.min_idle_ttl), " to ",
+                                 absl::FormatDuration(limits.max_idle_ttl), " is allowed"));
+  }
+  return *ttl;
+}
+
+absl::StatusOr<absl::Duration> ParseMaxLifetime(const v1::CreateSessionRequest& request,
+                                                const Limits& limits) {
+  if (!request.has_max_lifetime()) return limits.max_lifetime;
+  const auto lifetime = FromProto(request.max_lifetime());
+  if (lifetime.has_value() && *lifetime == absl::ZeroDuration()) return limits.max_lifetime;
+  if (!lifetime.has_value() || *lifetime < absl::ZeroDuration() ||
+      *lifetime > limits.max_lifetime) {
+    return BadField("max_lifetime", absl::StrCat("0 to ", absl::FormatDuration(limits.max_lifetime),
+                                                 " is allowed"));
+  }
+  return *lifetime;
+}
+
+absl::Status CheckAutoReset(int mode) {
+  if (mode == v1::AUTO_RESET_UNSPECIFIED || mode == v1::AUTO_RESET_NONE) return absl::OkStatus();
+  return BadField("auto_reset", absl::StrCat(mode, "; AUTO_RESET_NONE is allowed"));
+}
+
+absl::StatusOr<std::optional<Camera>> ParseOptionalCamera(bool present, const v1::Camera& camera,
+                                                          const Limits& limits) {
+  if (!present) return std::optional<Camera>();
+  ASSIGN_OR_RETURN(Camera parsed, ParseCamera(camera, "camera", limits));
+  return std::optional<Camera>(parsed);
+}
+
+// Pixels that `rows` observations take.
+absl::Status CheckObservedPixels(ObservationSet set, size_t rows,
+                                 const std::optional<Camera>& camera, const WorldSpec& spec,
+                                 const Limits& limits) {
+  if ((set & (kObserveRgb | kObserveDepth)) == 0) return absl::OkStatus();
+  return CheckPixels(rows, camera.has_value() ? std::vector{*camera} : std::vector<Camera>(), spec,
+                     limits);
+}
+
+absl::StatusOr<ObservationSet> ObservationsOr(
+    const google::protobuf::RepeatedPtrField<std::string>& names, ObservationSet fallback) {
+  if (names.empty()) return fallback;
+  return ParseObservations(names, "observations");
+}
+
+absl::StatusOr<std::span<const float>> ParseActions(const v1::Tensor& tensor,
+                                                    std::vector<int64_t> shape,
+                                                    const std::string& letters,
+                                                    const WorldSpec& spec) {
+  ASSIGN_OR_RETURN(const TensorView actions,
+                   ParseTensor(tensor, {"actions", DType::kF32, std::move(shape), letters}));
+  RETURN_IF_ERROR(CheckRange(actions, "actions", spec.action_min, spec.action_max));
+  return actions.values<float>();
+}
+
+absl::Status CheckPoolIndices(const v1::ResetRequest& request, size_t n, const WorldSpec& spec) {
+  if (request.init_case() != v1::ResetRequest::INIT_NOT_SET) {
+    if (request.pool_indices().empty()) return absl::OkStatus();
+    return BadField("pool_indices", "only allowed without an init");
+  }
+  if (spec.reset_pool_size == 0) {
+    return BadField("init", "missing; this model ships no reset pool");
+  }
+  if (!request.pool_indices().empty() && request.pool_indices().size() != static_cast<int>(n)) {
+    return BadField("pool_indices", absl::StrCat(request.pool_indices().size(), " entries; none or ",
+                                                 n, " are allowed"));
+  }
+  for (int i = 0; i < request.pool_indices().size(); ++i) {
+    if (request.pool_indices(i) < static_cast<uint32_t>(spec.reset_pool_size)) continue;
+    return BadField(absl::StrCat("pool_indices[", i, "]"),
+                    absl::StrCat(request.pool_indices(i), "; 0 to ", spec.reset_pool_size - 1,
+                                 " is allowed"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckModel(const std::string& model_id, const std::string& digest,
+                        const WorldSpec& spec) {
+  const ErrorDetails unknown{.reason = std::string(kUnknown)};
+  if (!model_id.empty() && model_id != spec.model_id) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     absl::StrCat("model_id: ", Quoted(model_id), " is not served; ",
+                                  Quoted(spec.model_id), " is"),
+                     {.reason = unknown.reason, .field = "model_id"});
+  }
+  if (!digest.empty() && digest != spec.checkpoint_digest) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     absl::StrCat("checkpoint_digest: ", Quoted(digest), " is not served; ",
+                                  Quoted(spec.checkpoint_digest), " is"),
+                     {.reason = unknown.reason, .field = "checkpoint_digest"});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest& request,
+                                                 const WorldSpec& spec, const Limits& limits,
+                                                 uint64_t random_seed) {
+  RETURN_IF_ERROR(CheckModel(request.model_id(), request.checkpoint_digest(), spec));
+  RETURN_IF_ERROR(CheckAutoReset(request.auto_reset()));
+  SessionConfig config;
+  config.num_envs = std::max<uint32_t>(request.num_envs(), 1);
+  if (config.num_envs > limits.max_envs_per_session) {
+    return BeyondLimit("num_envs", absl::StrCat(config.num_envs,
+                                                " environments; up to max_envs_per_session = ",
+                                                limits.max_envs_per_session, " are allowed"));
+  }
+  config.seed = request.has_seed() ? request.seed() : random_seed;
+  ASSIGN_OR_RETURN(config.sampler_calls,
+                   ParseSamplerCalls(request.sampler().calls(), "sampler.calls",
+                                     spec.default_sampler_calls, spec));
+  ASSIGN_OR_RETURN(config.observations, ParseObservations(request.observations(), "observations"));
+  ASSIGN_OR_RETURN(config.idle_ttl, ParseIdleTtl(request, limits));
+  ASSIGN_OR_RETURN(config.max_lifetime, ParseMaxLifetime(request, limits));
+  config.max_episode_steps = request.max_episode_steps();
+  RETURN_IF_ERROR(CheckObservedPixels(config.observations, config.num_envs, std::nullopt, spec, limits));
+  return config;
+}
+
+absl::StatusOr<std::vector<uint32_t>> ParseEnvIds(
+    const google::protobuf::RepeatedField<uint32_t>& env_ids, uint32_t num_envs) {
+  std::vector<uint32_t> ids(env_ids.begin(), env_ids.end());
+  if (ids.empty()) {
+    for (uint32_t id = 0; id < num_envs; ++id) ids.push_back(id);
+    return ids;
+  }
+  std::vector<bool> seen(num_envs);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const std::string field = absl::StrCat("env_ids[", i, "]");
+    if (ids[i] >= num_envs) {
+      return BadField(field, absl::StrCat(ids[i], "; 0 to ", num_envs - 1, " is allowed"));
+    }
+    if (seen[ids[i]]) return BadField(field, absl::StrCat(ids[i], " is named twice"));
+    seen[ids[i]] = true;
+  }
+  return ids;
+}
+
+absl::StatusOr<ResetArgs> ParseReset(const v1::ResetRequest& request, const SessionConfig& config,
+                                     size_t n, const WorldSpec& spec) {
+  ResetArgs args;
+  if (request.has_seed()) args.seed = request.seed();
+  ASSIGN_OR_RETURN(args.observations, ObservationsOr(request.observations(), config.observations));
+  RETURN_IF_ERROR(CheckPoolIndices(request, n, spec));
+  args.pool_indices.assign(request.pool_indices().begin(), request.pool_indices().end());
+  if (request.has_frames()) {
+    ASSIGN_OR_RETURN(args.frames, ParseFrames(request.frames(), "frames", spec));
+    const size_t rows = args.frames->rows.size();
+    if (rows != 1 && rows != n) {
+      return BadTensor("frames.rgb", absl::StrCat("n = ", rows, " worlds; 1 or ", n,
+                                                  " (the environments named) are allowed"));
+    }
+  }
+  return args;
+}
+
+absl::StatusOr<StepArgs> ParseStep(const v1::StepRequest& request, const SessionConfig& config,
+                                   size_t n, const WorldSpec& spec, const Limits& limits) {
+  StepArgs args;
+  ASSIGN_OR_RETURN(args.actions,
+                   ParseActions(request.actions(), {static_cast<int64_t>(n), spec.action_dim},
+                                "[n, A]", spec));
+  ASSIGN_OR_RETURN(args.observations, ObservationsOr(request.observations(), config.observations));
+  ASSIGN_OR_RETURN(args.sampler_calls, ParseSamplerCalls(request.sampler_calls(), "sampler_calls",
+                                                         config.sampler_calls, spec));
+  ASSIGN_OR_RETURN(args.camera,
+                   ParseOptionalCamera(request.has_camera(), request.camera(), limits));
+  RETURN_IF_ERROR(CheckObservedPixels(args.observations, n, args.camera, spec, limits));
+  return args;
+}
+
+absl::StatusOr<RenderArgs> ParseRender(const v1::RenderRequest& request, size_t n,
+                                       const WorldSpec& spec, const Limits& limits) {
+  RenderArgs args;
+  ASSIGN_OR_RETURN(args.cameras, ParseCameras(request.cameras(), "cameras", limits));
+  ASSIGN_OR_RETURN(args.options, ParseImageOptions(request.outputs(), request.rgb_dtype()));
+  RETURN_IF_ERROR(CheckPixels(n, args.cameras, spec, limits));
+  return args;
+}
+
+absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request,
+                                         const SessionConfig& config, const WorldSpec& spec,
+                                         const Limits& limits) {
+  ImagineArgs args;
+  ASSIGN_OR_RETURN(args.actions, ParseActions(request.actions(), {kAnySize, kAnySize, spec.action_dim},
+                                              "[B, T, A]", spec));
+  const int64_t rows = request.actions().shape(0);
+  const int64_t steps = request.actions().shape(1);
+  if (steps > limits.max_imagine_steps) {
+    return BeyondLimit("actions", absl::StrCat("T = ", steps, " steps; up to max_imagine_steps = ",
+                                               limits.max_imagine_steps, " are allowed"));
+  }
+  const int64_t branches = request.branches() == 0 ? rows : request.branches();
+  if (rows > limits.max_imagine_branches || branches > limits.max_imagine_branches) {
+    return BeyondLimit("branches", absl::StrCat(std::max(rows, branches),
+                                                " branches; up to max_imagine_branches = ",
+                                                limits.max_imagine_branches, " are allowed"));
+  }
+  if (rows != 1 && rows != branches) {
+    return BadTensor("actions", absl::StrCat("B = ", rows, " rows; 1 or branches = ", branches,
+                                             " are allowed"));
+  }
+  args.action_rows = static_cast<uint32_t>(rows);
+  args.steps = static_cast<uint32_t>(steps);
+  args.branches = static_cast<uint32_t>(branches);
+  if (request.has_seed()) args.seed = request.seed();
+  args.stride = std::max<uint32_t>(request.stride(), 1);
+  ASSIGN_OR_RETURN(args.outputs, ParseObservations(request.outputs(), "outputs"));
+  ASSIGN_OR_RETURN(args.sampler_calls, ParseSamplerCalls(request.sampler_calls(), "sampler_calls",
+                                                         config.sampler_calls, spec));
+  ASSIGN_OR_RETURN(args.camera,
+                   ParseOptionalCamera(request.has_camera(), request.camera(), limits));
+  RETURN_IF_ERROR(CheckObservedPixels(args.outputs, args.branches, args.camera, spec, limits));
+  return args;
+}
+
+}  // namespace gwm::server

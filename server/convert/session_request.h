@@ -1,0 +1,48 @@
+// Requests on sessions: checked and in plain form. Every error is INVALID_ARGUMENT / BAD_FIELD or BAD_TENSOR,
+// OUT_OF_RANGE / LIMIT or UNIMPLEMENTED / UNSUPPORTED with the field's path, unless it says otherwise.
+#ifndef GWM_SERVER_CONVERT_SESSION_REQUEST_H_
+#define GWM_SERVER_CONVERT_SESSION_REQUEST_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/api/world.h"
+#include "gwm/v1/simulator.pb.h"
+#include "server/base/options.h"
+#include "server/session/session.h"
+#include "server/work/imagine_rollout.h"
+#include "server/work/render_work.h"
+#include "server/work/reset_work.h"
+#include "server/work/step_work.h"
+
+namespace gwm::server {
+
+// NotFound / UNKNOWN for another model than `spec`'s.
+absl::Status CheckModel(const std::string& model_id, const std::string& digest,
+                        const WorldSpec& spec);
+
+// `random_seed` counts when the request has no seed.
+absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest& request,
+                                                 const WorldSpec& spec, const Limits& limits,
+                                                 uint64_t random_seed);
+
+// The environments that a call concerns; empty means all.
+absl::StatusOr<std::vector<uint32_t>> ParseEnvIds(
+    const google::protobuf::RepeatedField<uint32_t>& env_ids, uint32_t num_envs);
+
+// `n` is the number of environments named. The result may point into the request, which outlives it. An `episode` init
+// is left to rpc/, which knows where the files are.
+absl::StatusOr<ResetArgs> ParseReset(const v1::ResetRequest& request, const SessionConfig& config,
+                                     size_t n, const WorldSpec& spec);
+absl::StatusOr<StepArgs> ParseStep(const v1::StepRequest& request, const SessionConfig& config,
+                                   size_t n, const WorldSpec& spec, const Limits& limits);
+absl::StatusOr<RenderArgs> ParseRender(const v1::RenderRequest& request, size_t n,
+                                       const WorldSpec& spec, const Limits& limits);
+absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request,
+                                         const SessionConfig& config, const WorldSpec& spec,
+                                         const Limits& limits);
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_CONVERT_SESSION_REQUEST_H_

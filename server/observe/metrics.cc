@@ -1,0 +1,159 @@
+#include "server/observe/metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <map>
+#include <sstream>
+
+namespace gwm::server {
+namespace {
+
+using prometheus::BuildCounter;
+using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
+using Labels = std::map<std::string, std::string>;
+using Bounds = prometheus::Histogram::BucketBoundaries;
+
+const Bounds kSeconds = {0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125,
+                         0.25,   0.5,   1,     2,     4,     8,     15,    30};
+const Bounds kLifetimeSeconds = {1, 10, 60, 300, 1800, 3600, 21600, 86400};
+const Bounds kBytes = {64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216,
+                       67108864};
+const Bounds kCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256};
+
+auto& Gauges(prometheus::Registry& registry, const char* name, const char* help) {
+  return BuildGauge().Name(name).Help(help).Register(registry);
+}
+auto& Counters(prometheus::Registry& registry, const char* name, const char* help) {
+  return BuildCounter().Name(name).Help(help).Register(registry);
+}
+auto& Histograms(prometheus::Registry& registry, const char* name, const char* help) {
+  return BuildHistogram().Name(name).Help(help).Register(registry);
+}
+
+// The value of gwm_rejected_total's label for a reason; empty: the call was not rejected for lack of room.
+std::string RejectionOf(const RpcOutcome& outcome) {
+  static const Labels kRejections = {{"OVERLOADED", "overloaded"},
+                                     {"QUOTA", "quota"},
+                                     {"DEADLINE", "deadline"},
+                                     {"GPU_MEMORY", "gpu_memory"},
+                                     {"DRAINING", "draining"}};
+  const auto found = kRejections.find(outcome.reason);
+  return found == kRejections.end() ? "" : found->second;
+}
+
+}  // namespace
+
+Metrics::Metrics()
+    : build_(Gauges(registry_, "gwm_build_info", "What runs; always 1.")),
+      ready_(Gauges(registry_, "gwm_ready", "1 while calls are taken.").Add({})),
+      draining_(Gauges(registry_, "gwm_draining", "1 while shutting down.").Add({})),
+      rpc_started_(Counters(registry_, "gwm_rpc_started_total", "Calls that arrived.")),
+      rpc_handled_(Counters(registry_, "gwm_rpc_handled_total", "Calls that were answered.")),
+      rpc_duration_(Histograms(registry_, "gwm_rpc_duration_seconds", "From arrival to answer.")),
+      rpc_in_flight_(Gauges(registry_, "gwm_rpc_in_flight", "Calls not answered yet.")),
+      rpc_request_bytes_(Histograms(registry_, "gwm_rpc_request_bytes", "Sizes of requests.")),
+      rpc_response_bytes_(Histograms(registry_, "gwm_rpc_response_bytes", "Sizes of replies.")),
+      rejected_(Counters(registry_, "gwm_rejected_total", "Calls refused for lack of room or time.")),
+      cancelled_(Counters(registry_, "gwm_cancelled_total", "Calls that the client gave up.")),
+      sessions_created_(
+          Counters(registry_, "gwm_sessions_created_total", "Sessions made.").Add({})),
+      sessions_closed_(Counters(registry_, "gwm_sessions_closed_total", "Sessions ended.")),
+      session_lifetime_(Histograms(registry_, "gwm_session_lifetime_seconds", "Of ended sessions.")
+                            .Add({}, kLifetimeSeconds)),
+      sessions_(Gauges(registry_, "gwm_sessions", "Sessions open.").Add({})),
+      envs_(Gauges(registry_, "gwm_envs", "Environments of open sessions.").Add({})),
+      pool_bytes_(Gauges(registry_, "gwm_state_pool_bytes", "Memory for states.").Add({})),
+      pool_used_bytes_(
+          Gauges(registry_, "gwm_state_pool_used_bytes", "Memory set aside for sessions.").Add({})),
+      env_steps_(Counters(registry_, "gwm_env_steps_total", "Environment steps.")),
+      imagined_steps_(Counters(registry_, "gwm_imagined_steps_total", "Steps of imagined branches.")),
+      denoiser_calls_(
+          Counters(registry_, "gwm_denoiser_calls_total", "Denoiser calls, one per row.")),
+      rows_failed_(Counters(registry_, "gwm_row_failures_total", "Rows without a usable result.")
+                       .Add({{"kind", "non_finite"}})),
+      frames_rendered_(
+          Counters(registry_, "gwm_frames_rendered_total", "Images sent.").Add({})),
+      pixels_rendered_(
+          Counters(registry_, "gwm_rendered_pixels_total", "Pixels of images sent.").Add({})),
+      queue_length_(Gauges(registry_, "gwm_queue_length", "Works that wait for the device.").Add({})),
+      queue_wait_(Histograms(registry_, "gwm_queue_wait_seconds", "From arrival to the device.")
+                      .Add({}, kSeconds)),
+      batch_rows_(Histograms(registry_, "gwm_batch_rows", "Rows computed together.")
+                      .Add({{"stage", "dynamics"}}, kCounts)),
+      busy_seconds_(
+          Counters(registry_, "gwm_gpu_busy_seconds_total", "Device time used.").Add({})) {}
+
+void Metrics::SetBuild(const std::string& version, const WorldSpec& spec) {
+  model_ = {{"model", spec.model_id}};
+  build_.Add({{"version", version}, {"model", spec.model_id}, {"device", spec.device}}).Set(1);
+  pool_bytes_.Set(static_cast<double>(spec.pool_states * spec.state_bytes));
+}
+
+void Metrics::RpcStarted(const std::string& rpc, size_t request_bytes) {
+  const Labels labels = {{"rpc", rpc}};
+  rpc_started_.Add(labels).Increment();
+  rpc_in_flight_.Add(labels).Increment();
+  rpc_request_bytes_.Add(labels, kBytes).Observe(static_cast<double>(request_bytes));
+}
+
+void Metrics::RpcEnded(const RpcOutcome& outcome) {
+  const Labels rpc = {{"rpc", outcome.rpc}};
+  const Labels rpc_code = {{"rpc", outcome.rpc}, {"code", outcome.code}};
+  rpc_handled_.Add(rpc_code).Increment();
+  rpc_in_flight_.Add(rpc).Decrement();
+  rpc_duration_.Add(rpc_code, kSeconds).Observe(absl::ToDoubleSeconds(outcome.duration));
+  rpc_response_bytes_.Add(rpc, kBytes).Observe(static_cast<double>(outcome.response_bytes));
+  if (const std::string reason = RejectionOf(outcome); !reason.empty()) {
+    rejected_.Add({{"rpc", outcome.rpc}, {"reason", reason}}).Increment();
+  }
+  if (outcome.code == "CANCELLED") {
+    cancelled_.Add({{"rpc", outcome.rpc}, {"phase", outcome.phase == "QUEUED" ? "queued" : "running"}})
+        .Increment();
+  }
+}
+
+void Metrics::SessionOpened() { sessions_created_.Increment(); }
+
+void Metrics::SessionClosed(const std::string& reason, absl::Duration lifetime) {
+  sessions_closed_.Add({{"reason", reason}}).Increment();
+  session_lifetime_.Observe(absl::ToDoubleSeconds(lifetime));
+}
+
+void Metrics::SetOpen(uint32_t sessions, uint64_t envs, uint64_t state_bytes_per_env) {
+  sessions_.Set(sessions);
+  envs_.Set(static_cast<double>(envs));
+  pool_used_bytes_.Set(static_cast<double>(envs * state_bytes_per_env));
+}
+
+void Metrics::EnvSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls) {
+  env_steps_.Add(model_).Increment(static_cast<double>(steps));
+  denoiser_calls_.Add(model_).Increment(static_cast<double>(denoiser_calls));
+  rows_failed_.Increment(static_cast<double>(failed));
+}
+
+void Metrics::ImaginedSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls) {
+  imagined_steps_.Add(model_).Increment(static_cast<double>(steps));
+  denoiser_calls_.Add(model_).Increment(static_cast<double>(denoiser_calls));
+  rows_failed_.Increment(static_cast<double>(failed));
+}
+
+void Metrics::Rendered(uint64_t images, uint64_t pixels) {
+  frames_rendered_.Increment(static_cast<double>(images));
+  pixels_rendered_.Increment(static_cast<double>(pixels));
+}
+
+void Metrics::DeviceBatch(const std::vector<absl::Duration>& queue_waits, int64_t rows,
+                          absl::Duration busy) {
+  for (absl::Duration wait : queue_waits) queue_wait_.Observe(absl::ToDoubleSeconds(wait));
+  if (rows > 0) batch_rows_.Observe(static_cast<double>(rows));
+  busy_seconds_.Increment(absl::ToDoubleSeconds(busy));
+}
+
+std::string Metrics::Text() const {
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, registry_.Collect());
+  return text.str();
+}
+
+}  // namespace gwm::server

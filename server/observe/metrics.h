@@ -1,0 +1,99 @@
+// Every metric of the server, by the names that dashboards know.
+#ifndef GWM_SERVER_OBSERVE_METRICS_H_
+#define GWM_SERVER_OBSERVE_METRICS_H_
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "engine/api/world.h"
+
+namespace gwm::server {
+
+struct RpcOutcome {
+  std::string rpc;     // "Simulator.Step"
+  std::string code;    // "OK", "INVALID_ARGUMENT", ...
+  std::string reason;  // empty for OK
+  std::string phase;   // QUEUED or RUNNING, of what was cancelled
+  absl::Duration duration;
+  size_t response_bytes = 0;
+};
+
+// Thread-safe. Labels never hold ids of sessions or clients: their number would grow without bound.
+class Metrics {
+ public:
+  Metrics();
+
+  // Before the first call is taken.
+  void SetBuild(const std::string& version, const WorldSpec& spec);
+  void SetReady(bool ready) { ready_.Set(ready ? 1 : 0); }
+  void SetDraining() { draining_.Set(1); }
+
+  void RpcStarted(const std::string& rpc, size_t request_bytes);
+  void RpcEnded(const RpcOutcome& outcome);
+
+  void SessionOpened();
+  void SessionClosed(const std::string& reason, absl::Duration lifetime);
+  void SetOpen(uint32_t sessions, uint64_t envs, uint64_t state_bytes_per_env);
+
+  // Rows that succeeded, rows that failed, and denoiser calls of all of them.
+  void EnvSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls);
+  void ImaginedSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls);
+  // Images of `pixels` pixels together.
+  void Rendered(uint64_t images, uint64_t pixels);
+
+  // `rows`: of the dynamics step; 0 for other work.
+  void DeviceBatch(const std::vector<absl::Duration>& queue_waits, int64_t rows,
+                   absl::Duration busy);
+  void SetQueueLength(size_t length) { queue_length_.Set(static_cast<double>(length)); }
+
+  // Text exposition format.
+  std::string Text() const;
+
+ private:
+  template <typename Metric>
+  using Family = prometheus::Family<Metric>;
+
+  std::map<std::string, std::string> model_;  // the label of per-model metrics
+  prometheus::Registry registry_;
+  Family<prometheus::Gauge>& build_;
+  prometheus::Gauge& ready_;
+  prometheus::Gauge& draining_;
+  Family<prometheus::Counter>& rpc_started_;
+  Family<prometheus::Counter>& rpc_handled_;
+  Family<prometheus::Histogram>& rpc_duration_;
+  Family<prometheus::Gauge>& rpc_in_flight_;
+  Family<prometheus::Histogram>& rpc_request_bytes_;
+  Family<prometheus::Histogram>& rpc_response_bytes_;
+  Family<prometheus::Counter>& rejected_;
+  Family<prometheus::Counter>& cancelled_;
+  prometheus::Counter& sessions_created_;
+  Family<prometheus::Counter>& sessions_closed_;
+  prometheus::Histogram& session_lifetime_;
+  prometheus::Gauge& sessions_;
+  prometheus::Gauge& envs_;
+  prometheus::Gauge& pool_bytes_;
+  prometheus::Gauge& pool_used_bytes_;
+  Family<prometheus::Counter>& env_steps_;
+  Family<prometheus::Counter>& imagined_steps_;
+  Family<prometheus::Counter>& denoiser_calls_;
+  prometheus::Counter& rows_failed_;
+  prometheus::Counter& frames_rendered_;
+  prometheus::Counter& pixels_rendered_;
+  prometheus::Gauge& queue_length_;
+  prometheus::Histogram& queue_wait_;
+  prometheus::Histogram& batch_rows_;
+  prometheus::Counter& busy_seconds_;
+};
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_OBSERVE_METRICS_H_

@@ -1,0 +1,48 @@
+#include "server/rpc/call_record.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/grpc_status.h"
+
+namespace gwm::server {
+namespace {
+
+absl::Time DeadlineOf(const RpcDeps& deps, const grpc::CallbackServerContext& context,
+                      CallTime time) {
+  const absl::Time asked = absl::FromChrono(context.deadline());
+  if (time == CallTime::kUnlimited) return asked;
+  return std::min(asked, deps.clock->Now() + deps.limits.max_call_time);
+}
+
+}  // namespace
+
+CallRecord::CallRecord(const RpcDeps& deps, std::string rpc,
+                       const grpc::CallbackServerContext& context, size_t request_bytes,
+                       CallTime time)
+    : CallHandle(DeadlineOf(deps, context, time)),
+      deps_(deps),
+      rpc_(std::move(rpc)),
+      started_at_(deps.clock->Now()) {
+  deps_.metrics->RpcStarted(rpc_, request_bytes);
+}
+
+std::optional<grpc::Status> CallRecord::End(const absl::Status& status, size_t response_bytes) {
+  if (ended_.exchange(true)) return std::nullopt;
+  grpc::Status wire = ToGrpcStatus(status);
+  deps_.metrics->RpcEnded({.rpc = rpc_,
+                           .code = CodeName(wire.error_code()),
+                           .reason = ReasonOf(status),
+                           .phase = DetailsOf(status).phase,
+                           .duration = deps_.clock->Now() - started_at_,
+                           .response_bytes = response_bytes});
+  if (wire.error_code() == grpc::StatusCode::INTERNAL) {
+    deps_.log->Error(absl::StrCat(rpc_, ": ", status.ToString()));
+  } else if (!status.ok()) {
+    deps_.log->Debug(absl::StrCat(rpc_, ": ", status.ToString()));
+  }
+  return wire;
+}
+
+}  // namespace gwm::server

@@ -1,0 +1,53 @@
+// The bookkeeping of one RPC of any kind: deadline, metrics, log, status.
+#ifndef GWM_SERVER_RPC_CALL_RECORD_H_
+#define GWM_SERVER_RPC_CALL_RECORD_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <exception>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/rpc/deps.h"
+#include "server/schedule/call_handle.h"
+
+namespace gwm::server {
+
+enum class CallTime { kLimited, kUnlimited };  // whether Limits.max_call_time applies
+
+// Thread-safe.
+class CallRecord : public CallHandle {
+ public:
+  CallRecord(const RpcDeps& deps, std::string rpc, const grpc::CallbackServerContext& context,
+             size_t request_bytes, CallTime time);
+
+  // The status to finish the call with, counted and logged; absent when the call has ended already.
+  std::optional<grpc::Status> End(const absl::Status& status, size_t response_bytes);
+
+  bool ended() const { return ended_; }
+
+ private:
+  const RpcDeps& deps_;
+  const std::string rpc_;
+  const absl::Time started_at_;
+  std::atomic<bool> ended_ = false;
+};
+
+// Runs a handler so that no exception crosses into gRPC.
+template <typename Handler>
+absl::Status Guarded(Handler&& handler) {
+  try {
+    return handler();
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  } catch (...) {
+    return absl::InternalError("an exception of unknown type");
+  }
+}
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_RPC_CALL_RECORD_H_

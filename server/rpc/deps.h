@@ -1,0 +1,37 @@
+// What all RPCs share.
+#ifndef GWM_SERVER_RPC_DEPS_H_
+#define GWM_SERVER_RPC_DEPS_H_
+
+#include <atomic>
+#include <string>
+
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/base/options.h"
+#include "server/base/random_source.h"
+#include "server/observe/log.h"
+#include "server/observe/metrics.h"
+#include "server/schedule/device_thread.h"
+#include "server/session/session_table.h"
+
+namespace gwm::server {
+
+// Everything is borrowed from the Server, which outlives every call.
+struct RpcDeps {
+  const Clock* clock = nullptr;
+  const Log* log = nullptr;
+  Metrics* metrics = nullptr;
+  DeviceThread* device = nullptr;
+  SessionTable* sessions = nullptr;
+  const std::atomic<bool>* draining = nullptr;
+  RandomSource random;
+  Limits limits;
+  std::string instance_id;
+  std::string episode_root;
+  std::string version;
+  absl::Time started_at;
+};
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_RPC_DEPS_H_

@@ -1,0 +1,71 @@
+#include "server/rpc/perception_service.h"
+
+#include <memory>
+#include <utility>
+
+#include "server/base/status.h"
+#include "server/convert/perception_request.h"
+#include "server/convert/scene.h"
+#include "server/convert/session_reply.h"
+#include "server/rpc/call.h"
+#include "server/rpc/image_count.h"
+#include "server/work/perception_work.h"
+
+namespace gwm::server {
+namespace {
+
+// Encode and Features: the same frames, another target. `fill` puts the result into the reply.
+template <typename Reply, typename Fill>
+absl::Status EncodeFrames(const RpcDeps& deps, std::shared_ptr<UnaryCall<Reply>> call,
+                          const v1::RgbdFrames& frames, EncodeTo target, Fill fill) {
+  ASSIGN_OR_RETURN(FramesBatch parsed,
+                   ParsePerceptionFrames(frames, deps.device->spec(), deps.limits));
+  // Shared because std::function copies what it holds.
+  auto batch = std::make_shared<const FramesBatch>(std::move(parsed));
+  deps.device->Submit(std::make_unique<WorldCall<EncodeResult>>(
+      call, [batch, target](World& world) { return Encode(world, *batch, target); },
+      Answer<EncodeResult>([call, fill](absl::StatusOr<EncodeResult> result) {
+        if (result.ok()) fill(*std::move(result), call->reply());
+        call->Finish(result.status());
+      })));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* PerceptionService::Encode(grpc::CallbackServerContext* context,
+                                                    const v1::EncodeRequest* request,
+                                                    v1::EncodeReply* reply) {
+  return Enqueue(deps_, "Perception.Encode", context, *request, reply, [&](auto call) {
+    return EncodeFrames(deps_, call, request->frames(), EncodeTo::kLatents, FillEncode);
+  });
+}
+
+grpc::ServerUnaryReactor* PerceptionService::Features(grpc::CallbackServerContext* context,
+                                                      const v1::FeaturesRequest* request,
+                                                      v1::FeaturesReply* reply) {
+  return Enqueue(deps_, "Perception.Features", context, *request, reply, [&](auto call) {
+    return EncodeFrames(deps_, call, request->frames(), EncodeTo::kFeatures, FillFeatures);
+  });
+}
+
+grpc::ServerUnaryReactor* PerceptionService::Decode(grpc::CallbackServerContext* context,
+                                                    const v1::DecodeRequest* request,
+                                                    v1::DecodeReply* reply) {
+  return Enqueue(deps_, "Perception.Decode", context, *request, reply, [&](auto call) -> absl::Status {
+    ASSIGN_OR_RETURN(DecodeArgs parsed, ParseDecode(*request, deps_.device->spec(), deps_.limits));
+    auto args = std::make_shared<const DecodeArgs>(std::move(parsed));
+    deps_.device->Submit(std::make_unique<WorldCall<Images>>(
+        call, [args](World& world) { return gwm::server::Decode(world, *args); },
+        Answer<Images>([call, this](absl::StatusOr<Images> images) {
+          if (images.ok()) {
+            CountImages(*images, *deps_.metrics);
+            *call->reply().mutable_images() = ToProto(*std::move(images));
+          }
+          call->Finish(images.status());
+        })));
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace gwm::server

@@ -1,0 +1,165 @@
+#include "server/rpc/simulator_service.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "server/base/error.h"
+#include "server/base/status.h"
+#include "server/convert/episode.h"
+#include "server/convert/scene.h"
+#include "server/convert/session_reply.h"
+#include "server/convert/session_request.h"
+#include "server/convert/spec.h"
+#include "server/rpc/call.h"
+#include "server/rpc/image_count.h"
+#include "server/rpc/imagine_stream.h"
+#include "server/work/render_work.h"
+#include "server/work/reset_work.h"
+#include "server/work/step_work.h"
+
+namespace gwm::server {
+namespace {
+
+absl::Status DrainingError() {
+  return MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
+                   {.reason = std::string(kDraining), .retry_after = absl::Seconds(1)});
+}
+
+// The session and the environments that a request names.
+template <typename Request>
+absl::StatusOr<SessionCall> FindSession(const RpcDeps& deps, std::shared_ptr<CallHandle> call,
+                                        const Request& request) {
+  ASSIGN_OR_RETURN(SessionUse session, deps.sessions->Find(request.session_id()));
+  ASSIGN_OR_RETURN(auto env_ids, ParseEnvIds(request.env_ids(), session->config().num_envs));
+  return SessionCall{std::move(call), std::move(session), std::move(env_ids), deps.clock};
+}
+
+void CountSteps(const StepResult& result, Metrics& metrics) {
+  uint64_t failed = 0;
+  for (const absl::Status& status : result.row_status) failed += status.ok() ? 0 : 1;
+  const uint64_t rows = result.row_status.size();
+  metrics.EnvSteps(rows - failed, failed, rows * result.timing.sampler_calls);
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* SimulatorService::GetSpec(grpc::CallbackServerContext* context,
+                                                    const v1::GetSpecRequest* request,
+                                                    v1::SimulatorSpec* reply) {
+  return RunNow(deps_, "Simulator.GetSpec", context, *request, reply, [&](v1::SimulatorSpec& out) {
+    const WorldSpec& spec = deps_.device->spec();
+    RETURN_IF_ERROR(CheckModel(request->model_id(), "", spec));
+    out = ToProto(spec, !deps_.episode_root.empty());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::CreateSession(grpc::CallbackServerContext* context,
+                                                          const v1::CreateSessionRequest* request,
+                                                          v1::Session* reply) {
+  return RunNow(deps_, "Simulator.CreateSession", context, *request, reply,
+                [&](v1::Session& out) -> absl::Status {
+                  if (*deps_.draining) return DrainingError();
+                  const WorldSpec& spec = deps_.device->spec();
+                  ASSIGN_OR_RETURN(SessionConfig config,
+                                   ParseCreateSession(*request, spec, deps_.limits, deps_.random()));
+                  ASSIGN_OR_RETURN(const SessionUse session,
+                                   deps_.sessions->Create(std::move(config)));
+                  deps_.metrics->SessionOpened();
+                  return FillSession(*session, spec, deps_.instance_id, out);
+                });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::GetSession(grpc::CallbackServerContext* context,
+                                                       const v1::GetSessionRequest* request,
+                                                       v1::Session* reply) {
+  return RunNow(deps_, "Simulator.GetSession", context, *request, reply,
+                [&](v1::Session& out) -> absl::Status {
+                  ASSIGN_OR_RETURN(const SessionUse session,
+                                   deps_.sessions->Find(request->session_id()));
+                  return FillSession(*session, deps_.device->spec(), deps_.instance_id, out);
+                });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::CloseSession(grpc::CallbackServerContext* context,
+                                                         const v1::CloseSessionRequest* request,
+                                                         v1::CloseSessionReply* reply) {
+  return RunNow(deps_, "Simulator.CloseSession", context, *request, reply,
+                [&](v1::CloseSessionReply&) {
+                  return deps_.sessions->Close(request->session_id());
+                });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::Reset(grpc::CallbackServerContext* context,
+                                                  const v1::ResetRequest* request,
+                                                  v1::ResetReply* reply) {
+  return Enqueue(deps_, "Simulator.Reset", context, *request, reply, [&](auto call) -> absl::Status {
+    const WorldSpec& spec = deps_.device->spec();
+    ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
+    ASSIGN_OR_RETURN(ResetArgs args, ParseReset(*request, target.session->config(),
+                                                target.env_ids.size(), spec));
+    if (request->has_episode()) {
+      ASSIGN_OR_RETURN(args.frames, LoadEpisodeFrame(request->episode(), "episode",
+                                                     deps_.episode_root, spec));
+    }
+    deps_.device->Submit(std::make_unique<ResetWork>(
+        std::move(target), std::move(args),
+        Answer<ResetResult>([call, this](absl::StatusOr<ResetResult> result) {
+          if (result.ok()) {
+            CountImages(result->observations, *deps_.metrics);
+            FillReset(*std::move(result), call->reply());
+          }
+          call->Finish(result.status());
+        })));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::Step(grpc::CallbackServerContext* context,
+                                                 const v1::StepRequest* request,
+                                                 v1::StepReply* reply) {
+  return Enqueue(deps_, "Simulator.Step", context, *request, reply, [&](auto call) -> absl::Status {
+    ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
+    ASSIGN_OR_RETURN(StepArgs args,
+                     ParseStep(*request, target.session->config(), target.env_ids.size(),
+                               deps_.device->spec(), deps_.limits));
+    deps_.device->Submit(std::make_unique<SessionStepWork>(
+        std::move(target), std::move(args),
+        Answer<StepResult>([call, this](absl::StatusOr<StepResult> result) {
+          if (result.ok()) {
+            CountSteps(*result, *deps_.metrics);
+            CountImages(result->observations, *deps_.metrics);
+            FillStep(*std::move(result), call->reply());
+          }
+          call->Finish(result.status());
+        })));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::Render(grpc::CallbackServerContext* context,
+                                                   const v1::RenderRequest* request,
+                                                   v1::RenderReply* reply) {
+  return Enqueue(deps_, "Simulator.Render", context, *request, reply, [&](auto call) -> absl::Status {
+    ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
+    ASSIGN_OR_RETURN(RenderArgs args, ParseRender(*request, target.env_ids.size(),
+                                                  deps_.device->spec(), deps_.limits));
+    deps_.device->Submit(std::make_unique<RenderWork>(
+        std::move(target), std::move(args), Answer<Images>([call, this](absl::StatusOr<Images> images) {
+          if (images.ok()) {
+            CountImages(*images, *deps_.metrics);
+            *call->reply().mutable_images() = ToProto(*std::move(images));
+          }
+          call->Finish(images.status());
+        })));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<v1::ImagineChunk>* SimulatorService::Imagine(
+    grpc::CallbackServerContext* context, const v1::ImagineRequest* request) {
+  return ImagineStream::Start(deps_, *context, *request, &imagine_streams_);
+}
+
+}  // namespace gwm::server

@@ -1,0 +1,46 @@
+// gwm.v1.Simulator.
+#ifndef GWM_SERVER_RPC_SIMULATOR_SERVICE_H_
+#define GWM_SERVER_RPC_SIMULATOR_SERVICE_H_
+
+#include <atomic>
+
+#include "gwm/v1/simulator.grpc.pb.h"
+#include "server/rpc/deps.h"
+
+namespace gwm::server {
+
+class SimulatorService final : public v1::Simulator::CallbackService {
+ public:
+  explicit SimulatorService(const RpcDeps& deps) : deps_(deps) {}
+
+  grpc::ServerUnaryReactor* GetSpec(grpc::CallbackServerContext* context,
+                                    const v1::GetSpecRequest* request,
+                                    v1::SimulatorSpec* reply) override;
+  grpc::ServerUnaryReactor* CreateSession(grpc::CallbackServerContext* context,
+                                          const v1::CreateSessionRequest* request,
+                                          v1::Session* reply) override;
+  grpc::ServerUnaryReactor* GetSession(grpc::CallbackServerContext* context,
+                                       const v1::GetSessionRequest* request,
+                                       v1::Session* reply) override;
+  grpc::ServerUnaryReactor* CloseSession(grpc::CallbackServerContext* context,
+                                         const v1::CloseSessionRequest* request,
+                                         v1::CloseSessionReply* reply) override;
+  grpc::ServerUnaryReactor* Reset(grpc::CallbackServerContext* context,
+                                  const v1::ResetRequest* request,
+                                  v1::ResetReply* reply) override;
+  grpc::ServerUnaryReactor* Step(grpc::CallbackServerContext* context,
+                                 const v1::StepRequest* request, v1::StepReply* reply) override;
+  grpc::ServerUnaryReactor* Render(grpc::CallbackServerContext* context,
+                                   const v1::RenderRequest* request,
+                                   v1::RenderReply* reply) override;
+  grpc::ServerWriteReactor<v1::ImagineChunk>* Imagine(grpc::CallbackServerContext* context,
+                                                      const v1::ImagineRequest* request) override;
+
+ private:
+  const RpcDeps& deps_;
+  std::atomic<uint32_t> imagine_streams_ = 0;
+};
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_RPC_SIMULATOR_SERVICE_H_

@@ -1,0 +1,80 @@
+#include "server/session/session.h"
+
+#include <utility>
+
+#include "server/base/error.h"
+
+namespace gwm::server {
+namespace {
+
+absl::Status ClosedError() {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "the session is closed",
+                   {.reason = std::string(kClosed), .field = "session_id"});
+}
+
+std::vector<Env> FreshEnvs(const SessionConfig& config) {
+  Env env;
+  env.seed = config.seed;
+  return std::vector<Env>(config.num_envs, env);
+}
+
+}  // namespace
+
+Session::Session(std::string id, SessionConfig config, absl::Time now)
+    : id_(std::move(id)),
+      config_(std::move(config)),
+      created_at_(now),
+      lease_(config_.idle_ttl, config_.max_lifetime, now),
+      envs_(FreshEnvs(config_)) {}
+
+absl::StatusOr<std::vector<Env>> Session::Read(std::span<const uint32_t> env_ids) const {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return ClosedError();
+  std::vector<Env> envs;
+  envs.reserve(env_ids.size());
+  for (uint32_t id : env_ids) envs.push_back(envs_[id]);
+  return envs;
+}
+
+absl::Status Session::Commit(std::span<const uint32_t> env_ids, std::vector<Env> envs) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return ClosedError();
+  for (size_t row = 0; row < env_ids.size(); ++row) std::swap(envs_[env_ids[row]], envs[row]);
+  return absl::OkStatus();
+}
+
+void Session::Close() {
+  std::vector<Env> released;
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  released.swap(envs_);
+}
+
+void Session::BeginUse(absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  lease_.BeginUse(now);
+}
+void Session::EndUse(absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  lease_.EndUse(now);
+}
+absl::Time Session::ExpiresAt() const {
+  absl::MutexLock lock(&mutex_);
+  return lease_.ExpiresAt();
+}
+bool Session::ExpiredAt(absl::Time now) const {
+  absl::MutexLock lock(&mutex_);
+  return lease_.ExpiredAt(now);
+}
+
+SessionUse::SessionUse(std::shared_ptr<Session> session, const Clock* clock)
+    : session_(std::move(session)), clock_(clock) {
+  session_->BeginUse(clock_->Now());
+}
+SessionUse::SessionUse(SessionUse&& other) noexcept
+    : session_(std::exchange(other.session_, nullptr)), clock_(other.clock_) {}
+SessionUse::~SessionUse() {
+  if (session_ != nullptr) session_->EndUse(clock_->Now());
+}
+
+}  // namespace gwm::server

@@ -1,0 +1,99 @@
+// A session: its settings, its environments, its lease.
+#ifndef GWM_SERVER_SESSION_SESSION_H_
+#define GWM_SERVER_SESSION_SESSION_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "engine/api/world.h"
+#include "server/base/clock.h"
+#include "server/session/lease.h"
+#include "server/session/observation.h"
+
+namespace gwm::server {
+
+struct SessionConfig {
+  uint32_t num_envs = 1;
+  uint64_t seed = 0;
+  int sampler_calls = 1;
+  ObservationSet observations = 0;
+  absl::Duration idle_ttl = absl::Seconds(300);
+  absl::Duration max_lifetime = absl::Hours(24);
+  uint32_t max_episode_steps = 0;  // 0: episodes are never truncated
+};
+
+enum class EnvPhase { kNeedsReset, kRunning, kDone, kFailed };
+
+struct Env {
+  EnvPhase phase = EnvPhase::kNeedsReset;
+  StatePtr state;        // set while running or done
+  uint64_t seed = 0;
+  uint64_t resets = 0;   // since the seed was set; the current episode is resets - 1
+  uint64_t steps = 0;    // in the current episode
+  std::vector<Camera> cameras;  // of the frames it was reset from
+
+  uint64_t episode() const { return resets == 0 ? 0 : resets - 1; }
+};
+
+// Thread-safe. The environments are changed by the device thread alone; others read them and may close the session.
+class Session {
+ public:
+  Session(std::string id, SessionConfig config, absl::Time now);
+
+  const std::string& id() const { return id_; }
+  const SessionConfig& config() const { return config_; }
+  absl::Time created_at() const { return created_at_; }
+
+  // Copies of the named environments. Requires env_ids < num_envs. FailedPrecondition / CLOSED once closed.
+  absl::StatusOr<std::vector<Env>> Read(std::span<const uint32_t> env_ids) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Replaces the named environments, all at once. FailedPrecondition / CLOSED, changing nothing, once closed.
+  absl::Status Commit(std::span<const uint32_t> env_ids, std::vector<Env> envs)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Gives the states back. Idempotent.
+  void Close() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void BeginUse(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndUse(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Time ExpiresAt() const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool ExpiredAt(absl::Time now) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  const std::string id_;
+  const SessionConfig config_;
+  const absl::Time created_at_;
+  mutable absl::Mutex mutex_;
+  Lease lease_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Env> envs_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+// A call's hold on a session: the lease cannot idle out meanwhile and is renewed at both ends. Move-only.
+// Shared ownership, because the reaper or a Close may drop the table's pointer while a call still runs.
+class SessionUse {
+ public:
+  SessionUse(std::shared_ptr<Session> session, const Clock* clock);
+  ~SessionUse();
+  SessionUse(SessionUse&& other) noexcept;
+  SessionUse& operator=(SessionUse&&) = delete;
+
+  Session& operator*() const { return *session_; }
+  Session* operator->() const { return session_.get(); }
+
+ private:
+  std::shared_ptr<Session> session_;
+  const Clock* clock_;  // outlives every call
+};
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_SESSION_SESSION_H_

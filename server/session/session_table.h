@@ -1,0 +1,80 @@
+// All open sessions, and what became of those that are gone.
+#ifndef GWM_SERVER_SESSION_SESSION_TABLE_H_
+#define GWM_SERVER_SESSION_SESSION_TABLE_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "server/base/clock.h"
+#include "server/base/random_source.h"
+#include "server/session/session.h"
+
+namespace gwm::server {
+
+enum class CloseReason { kClient, kExpired, kShutdown };
+
+struct SessionTableOptions {
+  std::string instance_id;          // prefix of every id: 16 hex digits
+  uint32_t max_sessions = 256;
+  uint64_t max_envs = 256;          // of all sessions together
+  size_t max_tombstones = 10'000;   // the oldest is forgotten first: its id is UNKNOWN then
+  const Clock* clock = nullptr;     // outlives the table
+  RandomSource random;
+  // Called after a session left the table; optional.
+  std::function<void(CloseReason, absl::Duration lifetime)> on_close;
+};
+
+// Thread-safe. Ids are "<instance>-<32 hex digits>", so that an id of an earlier process is recognised.
+class SessionTable {
+ public:
+  explicit SessionTable(SessionTableOptions options);
+  // Closes every session.
+  ~SessionTable();
+
+  // ResourceExhausted / QUOTA when there is no room.
+  absl::StatusOr<SessionUse> Create(SessionConfig config) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // NotFound / UNKNOWN, EXPIRED or SERVER_RESTARTED; FailedPrecondition / CLOSED.
+  absl::StatusOr<SessionUse> Find(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // OK also when it was closed before; else as Find.
+  absl::Status Close(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Ends every session whose lease ran out. Returns how many.
+  int ReapExpired() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  struct Counts {
+    uint32_t sessions = 0;
+    uint64_t envs = 0;
+  };
+  Counts counts() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  using Map = std::map<std::string, std::shared_ptr<Session>>;
+  std::string NewId() const;
+  // Takes the session out of the table and leaves a tombstone.
+  std::shared_ptr<Session> Remove(Map::iterator entry, CloseReason reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status MissingError(const std::string& id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Finish(const Session& session, CloseReason reason) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const SessionTableOptions options_;
+  mutable absl::Mutex mutex_;
+  Map sessions_ ABSL_GUARDED_BY(mutex_);
+  uint64_t envs_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, CloseReason> tombstones_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> tombstone_order_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_SESSION_SESSION_TABLE_H_

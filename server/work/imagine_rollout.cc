@@ -1,0 +1,148 @@
+#include "server/work/imagine_rollout.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "server/base/status.h"
+#include "server/work/step_work.h"
+
+namespace gwm::server {
+namespace {
+
+// Branch b draws from the stream of environment (b << kBranchShift) + env: branch 0 is the session's own stream.
+// Limits keep env ids below 2^16 (kBranchShift) and branches below 2^16.
+constexpr int kBranchShift = 16;
+
+}  // namespace
+
+// Holds the rollout: a stream that ends early lets go of it only when its last work is gone.
+class ImagineRollout::StepOfAll : public StepWork {
+ public:
+  explicit StepOfAll(std::shared_ptr<ImagineRollout> rollout)
+      : StepWork(rollout->call_.call, nullptr, rollout->live(), rollout->args_.sampler_calls),
+        rollout_(std::move(rollout)) {}
+
+  absl::StatusOr<std::vector<StepRequest>> Begin() override { return rollout_->Rows(); }
+  void Complete(World& world, std::span<StepRow> results, const RunTiming&) override {
+    rollout_->Absorb(world, results);
+  }
+  void Refuse(const absl::Status& status) override { rollout_->Answer(status); }
+
+ private:
+  std::shared_ptr<ImagineRollout> rollout_;
+};
+
+absl::StatusOr<std::shared_ptr<ImagineRollout>> ImagineRollout::Create(SessionCall call,
+                                                                       ImagineArgs args,
+                                                                       DeviceThread* device,
+                                                                       OnChunk on_chunk) {
+  ASSIGN_OR_RETURN(auto envs, ReadRunning(*call.session, call.env_ids));
+  if (args.seed.has_value()) envs.front().seed = *args.seed;
+  return std::shared_ptr<ImagineRollout>(
+      new ImagineRollout(std::move(call), std::move(args), device, std::move(on_chunk),
+                         std::move(envs.front())));
+}
+
+ImagineRollout::ImagineRollout(SessionCall call, ImagineArgs args, DeviceThread* device,
+                               OnChunk on_chunk, Env env)
+    : call_(std::move(call)),
+      args_(std::move(args)),
+      device_(device),
+      on_chunk_(std::move(on_chunk)),
+      start_(std::move(env)),
+      branches_(args_.branches, Branch{.state = start_.state}) {}
+
+int ImagineRollout::live() const {
+  return static_cast<int>(
+      std::count_if(branches_.begin(), branches_.end(), [](const Branch& b) { return !b.done; }));
+}
+
+void ImagineRollout::RequestChunk() {
+  awaited_ = true;
+  SubmitStep();
+}
+
+void ImagineRollout::Answer(absl::StatusOr<ImagineResult> result) {
+  if (std::exchange(awaited_, false)) on_chunk_(std::move(result));
+}
+
+void ImagineRollout::SubmitStep() {
+  device_->Submit(std::make_unique<StepOfAll>(shared_from_this()),
+                  t_ == 0 ? Admission::kIfRoom : Admission::kAlways);
+}
+
+std::vector<StepRequest> ImagineRollout::Rows() const {
+  const size_t action_dim = args_.actions.size() / (size_t{args_.action_rows} * args_.steps);
+  NoiseKey noise = NextNoise(start_, call_.env_ids.front());
+  noise.step += t_;
+  std::vector<StepRequest> rows;
+  for (uint32_t b = 0; b < args_.branches; ++b) {
+    if (branches_[b].done) continue;
+    const size_t action_row = args_.action_rows == 1 ? 0 : b;
+    NoiseKey own = noise;
+    own.env += b << kBranchShift;
+    rows.push_back({.state = branches_[b].state,
+                    .action = args_.actions.subspan(
+                        (action_row * args_.steps + t_) * action_dim, action_dim),
+                    .noise = own});
+  }
+  return rows;
+}
+
+void ImagineRollout::Absorb(World& world, std::span<StepRow> rows) {
+  std::vector<StepRow> step(args_.branches);  // a branch that is done keeps reward 0
+  computed_rows_ += rows.size();
+  auto next = rows.begin();
+  for (uint32_t b = 0; b < args_.branches; ++b) {
+    Branch& branch = branches_[b];
+    if (branch.done) continue;
+    if (next->status.ok()) {
+      branch.state = next->next;
+      branch.done = next->terminated;
+      step[b] = *next;
+      step[b].next = nullptr;  // a chunk in the making holds no states
+    } else {
+      branch.status = next->status;
+      branch.done = true;
+    }
+    ++next;
+  }
+  chunk_.push_back(std::move(step));
+  ++t_;
+  if (t_ < args_.steps && live() > 0 && chunk_.size() < args_.stride) {
+    SubmitStep();
+  } else {
+    Deliver(world);
+  }
+}
+
+void ImagineRollout::Deliver(World& world) {
+  ImagineResult result{.t = t_,
+                       .steps = static_cast<uint32_t>(chunk_.size()),
+                       .computed_rows = std::exchange(computed_rows_, 0),
+                       .sampler_calls = static_cast<uint32_t>(args_.sampler_calls),
+                       .last = t_ == args_.steps || live() == 0};
+  std::vector<Viewed> views;
+  for (uint32_t b = 0; b < args_.branches; ++b) {
+    for (const auto& step : chunk_) {
+      result.reward.push_back(step[b].reward);
+      result.terminated.push_back(step[b].terminated);
+      result.success.push_back(step[b].success);
+    }
+    result.done.push_back(branches_[b].done);
+    result.branch_status.push_back(branches_[b].status);
+    views.push_back({branches_[b].state,
+                     args_.camera.has_value() ? std::vector{*args_.camera} : start_.cameras});
+  }
+  chunk_.clear();
+  auto observations = Observe(world, views, args_.outputs);
+  if (!observations.ok()) {
+    Answer(observations.status());
+    return;
+  }
+  result.observations = *std::move(observations);
+  Answer(std::move(result));
+}
+
+}  // namespace gwm::server

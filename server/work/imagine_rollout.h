@@ -1,0 +1,96 @@
+// Imagine: many branches rolled forward from a copy of one environment, chunk by chunk on request.
+//
+//   auto rollout = ImagineRollout::Create(...);  // checks that the environment runs
+//   rollout->RequestChunk();                     // answers through on_chunk, once, on the device thread
+//   ... on_chunk: write it; when it is written, RequestChunk() again unless it was the last
+//
+// One step of all branches is one work, so that other calls get their turn between steps, and nothing is computed ahead
+// of the reader.
+#ifndef GWM_SERVER_WORK_IMAGINE_ROLLOUT_H_
+#define GWM_SERVER_WORK_IMAGINE_ROLLOUT_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "server/schedule/device_thread.h"
+#include "server/schedule/work.h"
+#include "server/work/observe.h"
+#include "server/work/session_call.h"
+
+namespace gwm::server {
+
+struct ImagineArgs {
+  std::span<const float> actions;  // [1 or B, T, A]; borrowed from the request until the last chunk
+  uint32_t action_rows = 1;        // 1 or B
+  uint32_t steps = 1;              // T
+  uint32_t branches = 1;           // B
+  std::optional<uint64_t> seed;
+  ObservationSet outputs = 0;
+  uint32_t stride = 1;
+  int sampler_calls = 1;
+  std::optional<Camera> camera;    // absent: the environment's own
+};
+
+// S steps of B branches; vectors are row-major [B, S].
+struct ImagineResult {
+  uint32_t t = 0;
+  uint32_t steps = 0;  // S
+  std::vector<float> reward;
+  std::vector<uint8_t> terminated;
+  std::vector<uint8_t> success;
+  std::vector<uint8_t> done;               // [B]
+  std::vector<absl::Status> branch_status;  // [B]
+  Observations observations;
+  uint64_t computed_rows = 0;  // branch steps that were computed for this chunk
+  uint32_t sampler_calls = 0;
+  bool last = false;
+};
+
+// One thread at a time uses it: the device thread while a chunk is being made, else whoever requests the next one.
+class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
+ public:
+  using OnChunk = std::function<void(absl::StatusOr<ImagineResult>)>;
+
+  // `call.env_ids` holds one id; `device` outlives the rollout. FailedPrecondition as ReadRunning.
+  static absl::StatusOr<std::shared_ptr<ImagineRollout>> Create(SessionCall call, ImagineArgs args,
+                                                                DeviceThread* device,
+                                                                OnChunk on_chunk);
+  void RequestChunk();
+
+ private:
+  struct Branch {
+    StatePtr state;
+    bool done = false;
+    absl::Status status;
+  };
+  class StepOfAll;
+
+  ImagineRollout(SessionCall call, ImagineArgs args, DeviceThread* device, OnChunk on_chunk,
+                 Env env);
+  void SubmitStep();
+  std::vector<StepRequest> Rows() const;
+  // Takes one step's rows in; then either goes on to the next step or delivers the chunk.
+  void Absorb(World& world, std::span<StepRow> rows);
+  void Deliver(World& world);
+  // Once per requested chunk; later answers are dropped.
+  void Answer(absl::StatusOr<ImagineResult> result);
+  int live() const;
+
+  SessionCall call_;
+  const ImagineArgs args_;
+  DeviceThread* const device_;
+  OnChunk on_chunk_;
+  const Env start_;
+  std::vector<Branch> branches_;
+  uint32_t t_ = 0;
+  bool awaited_ = false;
+  uint64_t computed_rows_ = 0;  // for this chunk
+  // Of the chunk in the making: [step][branch].
+  std::vector<std::vector<StepRow>> chunk_;
+};
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_WORK_IMAGINE_ROLLOUT_H_

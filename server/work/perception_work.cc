@@ -1,0 +1,62 @@
+#include "server/work/perception_work.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "server/base/status.h"
+#include "server/work/stack.h"
+
+namespace gwm::server {
+namespace {
+
+absl::StatusOr<std::vector<StatePtr>> StatesOf(World& world, const FramesBatch& frames) {
+  std::vector<ResetRequest> requests;
+  for (const RgbdFrames& row : frames.rows) requests.push_back({.frames = row});
+  ASSIGN_OR_RETURN(auto states, world.Reset(requests));
+  if (states.size() != frames.rows.size()) return absl::InternalError("states are missing");
+  return states;
+}
+
+absl::StatusOr<HostTensor> Stack(const std::vector<HostTensor>& rows) {
+  std::vector<const HostTensor*> pointers;
+  for (const HostTensor& row : rows) pointers.push_back(&row);
+  return StackRows(pointers);
+}
+
+}  // namespace
+
+absl::StatusOr<EncodeResult> Encode(World& world, const FramesBatch& frames, EncodeTo target) {
+  ASSIGN_OR_RETURN(const auto states, StatesOf(world, frames));
+  std::vector<HostTensor> values;
+  std::vector<HostTensor> centres;
+  for (const StatePtr& state : states) {
+    ASSIGN_OR_RETURN(LatentTokens tokens, world.Latents(state));
+    values.push_back(std::move(tokens.latents));
+    centres.push_back(std::move(tokens.centres));
+  }
+  if (target == EncodeTo::kFeatures) {
+    ASSIGN_OR_RETURN(values, world.Features(states));
+  }
+  EncodeResult result;
+  ASSIGN_OR_RETURN(result.values, Stack(values));
+  ASSIGN_OR_RETURN(result.centres, Stack(centres));
+  return result;
+}
+
+absl::StatusOr<Images> Decode(World& world, const DecodeArgs& args) {
+  ASSIGN_OR_RETURN(const auto anchors, StatesOf(world, args.frames));
+  std::vector<Viewed> views;
+  for (size_t row = 0; row < args.latents.size(); ++row) {
+    const StatePtr& anchor = anchors[anchors.size() == 1 ? 0 : row];
+    Viewed view;
+    ASSIGN_OR_RETURN(view.state, world.WithLatents(anchor, args.latents[row]));
+    view.cameras = args.cameras;
+    if (view.cameras.empty()) {
+      ASSIGN_OR_RETURN(view.cameras, world.Cameras(anchor));
+    }
+    views.push_back(std::move(view));
+  }
+  return RenderImages(world, views, args.options);
+}
+
+}  // namespace gwm::server

@@ -1,0 +1,35 @@
+// Render: images of the present states.
+#ifndef GWM_SERVER_WORK_RENDER_WORK_H_
+#define GWM_SERVER_WORK_RENDER_WORK_H_
+
+#include <vector>
+
+#include "server/schedule/work.h"
+#include "server/work/images.h"
+#include "server/work/session_call.h"
+
+namespace gwm::server {
+
+struct RenderArgs {
+  std::vector<Camera> cameras;  // empty: each environment's own
+  ImageOptions options;
+};
+
+class RenderWork : public Work {
+ public:
+  RenderWork(SessionCall call, RenderArgs args, Answer<Images> answer);
+
+  void Run(World& world, const RunTiming& timing) override;
+  void Refuse(const absl::Status& status) override { answer_(status); }
+
+ private:
+  absl::StatusOr<Images> Render(World& world) const;
+
+  SessionCall call_;
+  RenderArgs args_;
+  Answer<Images> answer_;
+};
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_WORK_RENDER_WORK_H_

@@ -1,0 +1,41 @@
+#include "server/work/session_call.h"
+
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error.h"
+#include "server/base/status.h"
+
+namespace gwm::server {
+namespace {
+
+const char* WhyNot(EnvPhase phase) {
+  switch (phase) {
+    case EnvPhase::kNeedsReset:
+      return " was never reset";
+    case EnvPhase::kDone:
+      return " is done";
+    case EnvPhase::kFailed:
+      return " failed";
+    case EnvPhase::kRunning:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
+                                             const std::vector<uint32_t>& env_ids) {
+  ASSIGN_OR_RETURN(std::vector<Env> envs, session.Read(env_ids));
+  for (size_t row = 0; row < envs.size(); ++row) {
+    if (envs[row].phase == EnvPhase::kRunning) continue;
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition,
+        absl::StrCat("environment ", env_ids[row], WhyNot(envs[row].phase), ": it needs a Reset"),
+        {.reason = std::string(kNeedsReset), .field = "env_ids"});
+  }
+  return envs;
+}
+
+}  // namespace gwm::server

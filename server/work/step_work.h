@@ -1,0 +1,60 @@
+// Step: one action for each named environment.
+#ifndef GWM_SERVER_WORK_STEP_WORK_H_
+#define GWM_SERVER_WORK_STEP_WORK_H_
+
+#include <optional>
+#include <vector>
+
+#include "server/schedule/work.h"
+#include "server/work/observe.h"
+#include "server/work/session_call.h"
+
+namespace gwm::server {
+
+struct StepArgs {
+  std::span<const float> actions;  // [n, A], checked; borrowed from the request until the answer
+  ObservationSet observations = 0;
+  int sampler_calls = 1;
+  std::optional<Camera> camera;    // absent: the environments' own
+};
+
+// One entry per row.
+struct StepResult {
+  std::vector<float> reward;
+  std::vector<uint8_t> terminated;
+  std::vector<uint8_t> truncated;
+  std::vector<uint8_t> success;
+  std::vector<float> success_probability;
+  std::vector<uint64_t> step_index;
+  std::vector<absl::Status> row_status;
+  Observations observations;
+  RunTiming timing;
+  absl::Duration busy;
+};
+
+class SessionStepWork : public StepWork {
+ public:
+  SessionStepWork(SessionCall call, StepArgs args, Answer<StepResult> answer);
+
+  absl::StatusOr<std::vector<StepRequest>> Begin() override;
+  void Complete(World& world, std::span<StepRow> results, const RunTiming& timing) override;
+  void Refuse(const absl::Status& status) override { answer_(status); }
+
+ private:
+  absl::StatusOr<StepResult> Finish(World& world, std::span<StepRow> rows,
+                                    const RunTiming& timing);
+  // Moves one environment on and appends its row to the result.
+  void Advance(const StepRow& row, Env& env, StepResult& result) const;
+
+  SessionCall call_;
+  StepArgs args_;
+  Answer<StepResult> answer_;
+  std::vector<Env> envs_;  // as they were at Begin
+};
+
+// The noise of the env's next step.
+NoiseKey NextNoise(const Env& env, uint32_t env_id);
+
+}  // namespace gwm::server
+
+#endif  // GWM_SERVER_WORK_STEP_WORK_H_
