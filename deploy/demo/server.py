@@ -38,7 +38,7 @@ def running_server(program: Path, checkpoint: Path, log: Path, *flags: str) -> I
             env=environment,
         )
         try:
-            _wait_until_healthy(program, address, process, log)
+            wait_until_healthy(program, address, process, log)
             yield address
         finally:
             status = _stop(process)
@@ -46,7 +46,7 @@ def running_server(program: Path, checkpoint: Path, log: Path, *flags: str) -> I
         raise ServerError(f"the server ended with status {status}\n{_tail(log)}")
 
 
-def _wait_until_healthy(program: Path, address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_healthy(program: Path, address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         probe = subprocess.run([str(program), "--health", address], check=False, capture_output=True)
