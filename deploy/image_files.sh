@@ -15,7 +15,7 @@ esac
 build=build/image-$kind
 cmake --preset release -B "$build" -DGWM_TESTS=OFF -DGWM_PARTS="kernels;io;engine;proto;server" \
   -DGWM_TORCH_CUDA=$torch_cuda
-cmake --build "$build" --target gwm_server --parallel "$(nproc)"
+cmake --build "$build" --target gwm-server --parallel "$(nproc)"
 
 mkdir -p "$out/bin" "$out/lib" "$out/checkpoints"
 install -s "$build/bin/gwm-server" "$out/bin/"

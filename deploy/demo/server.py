@@ -13,6 +13,7 @@ from pathlib import Path
 
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 30
+POLL_S = 0.1
 
 
 class ServerError(RuntimeError):
@@ -20,6 +21,7 @@ class ServerError(RuntimeError):
 
 
 def free_port() -> int:
+    """For a server that has to come back at the same address; others take --listen=127.0.0.1:0."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -28,16 +30,16 @@ def free_port() -> int:
 @contextmanager
 def running_server(program: Path, checkpoint: Path, log: Path, *flags: str) -> Iterator[str]:
     """Yields the address once the server's own health probe passes. Ends it with SIGTERM."""
-    address = f"127.0.0.1:{free_port()}"
+    port_file = log.with_suffix(".address")
+    port_file.unlink(missing_ok=True)
+    command = [str(program), "--listen=127.0.0.1:0", f"--port-file={port_file}", f"--checkpoint={checkpoint}"]
     environment = dict(os.environ, OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
     with log.open("w") as output:
         process = subprocess.Popen(
-            [str(program), f"--listen={address}", f"--checkpoint={checkpoint}", *flags],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
+            [*command, *flags], stdout=output, stderr=subprocess.STDOUT, env=environment
         )
         try:
+            address = _wait_for_address(port_file, process, log)
             wait_until_healthy(program, address, process, log)
             yield address
         finally:
@@ -46,17 +48,29 @@ def running_server(program: Path, checkpoint: Path, log: Path, *flags: str) -> I
         raise ServerError(f"the server ended with status {status}\n{_tail(log)}")
 
 
-def wait_until_healthy(program: Path, address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for_address(port_file: Path, process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        probe = subprocess.run([str(program), "--health", address], check=False, capture_output=True)
-        if probe.returncode == 0:
-            return
-        if process.poll() is not None:
-            raise ServerError(f"the server ended with status {process.returncode}\n{_tail(log)}")
-        if time.monotonic() > deadline:
-            raise ServerError(f"not healthy within {START_TIMEOUT_S} s\n{_tail(log)}")
-        time.sleep(0.2)
+    while not port_file.exists():
+        _check_alive(process, deadline, log)
+        time.sleep(POLL_S)
+    return port_file.read_text().split()[0]
+
+
+def wait_until_healthy(program: Path, address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Returns when `gwm-server --health` does so with 0. Raises ServerError when the process ends or time is up."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while (
+        subprocess.run([str(program), "--health", address], check=False, capture_output=True).returncode != 0
+    ):
+        _check_alive(process, deadline, log)
+        time.sleep(POLL_S)
+
+
+def _check_alive(process: subprocess.Popen[bytes], deadline: float, log: Path) -> None:
+    if process.poll() is not None:
+        raise ServerError(f"the server ended with status {process.returncode}\n{_tail(log)}")
+    if time.monotonic() > deadline:
+        raise ServerError(f"not healthy within {START_TIMEOUT_S} s\n{_tail(log)}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> int:
