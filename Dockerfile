@@ -27,7 +27,7 @@ FROM ${BASE} AS runtime
 WORKDIR /opt/gwm
 COPY deploy/setup.sh deploy/
 RUN deploy/setup.sh --runtime && rm -rf deploy /var/lib/apt/lists/*
-RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin gwm
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin gwm
 RUN echo /opt/gwm/lib >/etc/ld.so.conf.d/gwm.conf
 ENV PATH=/opt/gwm/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Compute threads that wait must not burn the cores of the others.

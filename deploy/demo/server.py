@@ -57,7 +57,7 @@ def _wait_for_address(port_file: Path, process: subprocess.Popen[bytes], log: Pa
 
 
 def wait_until_healthy(program: Path, address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Returns when `gwm-server --health` does so with 0. Raises ServerError when the process ends or time is up."""
+    """Returns once `gwm-server --health` succeeds. Raises ServerError when the process ends or time is up."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while (
         subprocess.run([str(program), "--health", address], check=False, capture_output=True).returncode != 0

@@ -31,9 +31,10 @@ def serve_and_ask(image: Image) -> None:
     number = signal.Signals[image.stop_signal].value
     script = f"""
 set -u
-{chr(10).join(shell_mounts(image.root, []))}
+mount --make-rprivate /
 mount --bind {image.root} {image.root}
 mount -o remount,bind,ro {image.root}
+{chr(10).join(shell_mounts(image.root, []))}
 mount -t tmpfs -o mode=1777 tmpfs {image.root}/tmp
 ip link set lo up
 {enter} {shlex.join([*image.entrypoint, *image.command])} &
