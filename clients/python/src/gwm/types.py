@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gwm._generated import scene_pb2
+from gwm.episode import Episode
 from gwm.wire import from_tensor, to_tensor
 
 Array = npt.NDArray[Any]
@@ -61,6 +62,27 @@ class RgbdFrames:
     intrinsics: Array  # f32 [V, 3, 3] or [n, V, 3, 3]
     world_from_cam: Array  # f32 [V, 4, 4] or [n, V, 4, 4]
     actions: Array | None = None  # f32 [n, T - 1, A]
+
+    @staticmethod
+    def from_episode(episode: Episode, rows: Sequence[int], context: int = 1) -> RgbdFrames:
+        """One world per entry of `rows`: that frame of the episode and up to `context - 1` before it.
+
+        Worlds of one call have equally many frames, so an early row shortens all. Raises IndexError.
+        """
+        for row in rows:
+            if not 0 <= row < len(episode):
+                raise IndexError(f"row {row} of an episode of {len(episode)} rows")
+        length = max(1, min(context, min(rows) + 1))
+        spans = [slice(row + 1 - length, row + 1) for row in rows]
+        # actions[t] of the episode led to frame t; here entry t leads from frame t to frame t + 1.
+        actions = np.stack([episode.action[span][1:] for span in spans]) if length > 1 else None
+        return RgbdFrames(
+            rgb=np.stack([episode.rgb[span] for span in spans]),
+            depth_mm=np.stack([episode.depth_mm[span] for span in spans]),
+            intrinsics=episode.intrinsics,
+            world_from_cam=episode.world_from_cam,
+            actions=actions,
+        )
 
     def to_proto(self) -> scene_pb2.RgbdFrames:
         frames = scene_pb2.RgbdFrames(

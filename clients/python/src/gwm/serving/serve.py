@@ -13,8 +13,9 @@ from typing import Any
 
 import grpc
 
-from gwm._generated import server_pb2, server_pb2_grpc, simulator_pb2, simulator_pb2_grpc
+from gwm._generated import server_pb2, simulator_pb2
 from gwm.serving.backend import BackendSpec
+from gwm.serving.handler import unary_handlers
 from gwm.serving.server_service import MAX_MESSAGE_BYTES, ServerService, make_limits
 from gwm.serving.sessions import SessionTable, TableLimits
 from gwm.serving.simulator_service import SimulatorService
@@ -94,15 +95,15 @@ class EnvServer:
         return port
 
     def _add_services(self, limits: server_pb2.Limits) -> None:
-        simulator = SimulatorService(self.spec, self.table, limits, self._rows)
-        simulator_pb2_grpc.add_SimulatorServicer_to_server(simulator, self._server)
-        server_pb2_grpc.add_ServerServicer_to_server(
-            ServerService(self.spec, self.table, limits), self._server
-        )
-        names = [
-            simulator_pb2.DESCRIPTOR.services_by_name["Simulator"].full_name,
-            server_pb2.DESCRIPTOR.services_by_name["Server"].full_name,
-        ]
+        services = {
+            simulator_pb2.DESCRIPTOR.services_by_name["Simulator"]: SimulatorService(
+                self.spec, self.table, limits, self._rows
+            ),
+            server_pb2.DESCRIPTOR.services_by_name["Server"]: ServerService(self.spec, self.table, limits),
+        }
+        for descriptor, implementation in services.items():
+            self._server.add_generic_rpc_handlers([unary_handlers(descriptor, implementation)])
+        names = [descriptor.full_name for descriptor in services]
         self._health = _add_health(self._server, names)
         _add_reflection(self._server, names)
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
-from gwm._generated import server_pb2, server_pb2_grpc
+from gwm._generated import server_pb2
 from gwm.serving.backend import BackendSpec
-from gwm.serving.handler import refusing
 from gwm.serving.sessions import SessionTable
 from gwm.serving.simulator_service import spec_to_proto
 from gwm.version import VERSION
@@ -34,7 +33,7 @@ def make_limits(max_envs: int, max_sessions: int) -> server_pb2.Limits:
     )
 
 
-class ServerService(server_pb2_grpc.ServerServicer):
+class ServerService:
     def __init__(self, spec: BackendSpec, table: SessionTable, limits: server_pb2.Limits) -> None:
         self._spec = spec
         self._table = table
@@ -42,8 +41,7 @@ class ServerService(server_pb2_grpc.ServerServicer):
         self._start = timestamp_pb2.Timestamp()
         self._start.FromNanoseconds(time.time_ns())
 
-    @refusing
-    def GetServerInfo(self, request: Any, context: Any) -> server_pb2.ServerInfo:
+    def GetServerInfo(self, request: Any) -> server_pb2.ServerInfo:
         sessions, envs = self._table.counts()
         return server_pb2.ServerInfo(
             server_instance_id=self._table.instance_id,
@@ -56,6 +54,5 @@ class ServerService(server_pb2_grpc.ServerServicer):
             envs=envs,
         )
 
-    @refusing
-    def GetLimits(self, request: Any, context: Any) -> server_pb2.Limits:
+    def GetLimits(self, request: Any) -> server_pb2.Limits:
         return self._limits

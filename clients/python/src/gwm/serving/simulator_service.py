@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf import duration_pb2, timestamp_pb2
 
-from gwm._generated import scene_pb2, server_pb2, simulator_pb2, simulator_pb2_grpc, tensor_pb2
+from gwm._generated import scene_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.serving import validate
 from gwm.serving.backend import BackendSpec, Outcome, UnsupportedError
-from gwm.serving.handler import refusing
 from gwm.serving.sessions import Environment, LiveSession, SessionTable
 from gwm.serving.status import Refusal
 from gwm.serving.worker import WorkerError
@@ -45,8 +44,10 @@ _DATA_LOSS = grpc.StatusCode.DATA_LOSS.value[0]
 _OUTPUT_NAMES = {scene_pb2.RENDER_OUTPUT_RGB: "rgb", scene_pb2.RENDER_OUTPUT_DEPTH: "depth"}
 
 
-class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
-    """Thread-safe; the calls of one session that change it exclude each other."""
+class SimulatorService:
+    """One method per RPC: request in, reply out, Refusal for what is refused. Thread-safe; the calls of one
+    session that change it exclude each other.
+    """
 
     def __init__(
         self, spec: BackendSpec, table: SessionTable, limits: server_pb2.Limits, pool: ThreadPoolExecutor
@@ -59,13 +60,11 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
 
     # --- spec and sessions ----------------------------------------------------------------------------------
 
-    @refusing
-    def GetSpec(self, request: Any, context: Any) -> simulator_pb2.SimulatorSpec:
+    def GetSpec(self, request: Any) -> simulator_pb2.SimulatorSpec:
         self._check_model(request.model_id, "")
         return spec_to_proto(self._spec)
 
-    @refusing
-    def CreateSession(self, request: Any, context: Any) -> simulator_pb2.Session:
+    def CreateSession(self, request: Any) -> simulator_pb2.Session:
         self._check_model(request.model_id, request.checkpoint_digest)
         limits = self._limits
         num_envs = request.num_envs or 1
@@ -91,19 +90,16 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
         )
         return self._session_to_proto(session)
 
-    @refusing
-    def GetSession(self, request: Any, context: Any) -> simulator_pb2.Session:
+    def GetSession(self, request: Any) -> simulator_pb2.Session:
         return self._session_to_proto(self._table.get(request.session_id))
 
-    @refusing
-    def CloseSession(self, request: Any, context: Any) -> simulator_pb2.CloseSessionReply:
+    def CloseSession(self, request: Any) -> simulator_pb2.CloseSessionReply:
         self._table.close(request.session_id)
         return simulator_pb2.CloseSessionReply()
 
     # --- episodes -------------------------------------------------------------------------------------------
 
-    @refusing
-    def Reset(self, request: Any, context: Any) -> simulator_pb2.ResetReply:
+    def Reset(self, request: Any) -> simulator_pb2.ResetReply:
         if request.WhichOneof("init") is not None:
             name = request.WhichOneof("init")
             raise Refusal("UNSUPPORTED", "a real environment starts from its own initial states only", name)
@@ -128,8 +124,7 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
             reply.world_from_cam.CopyFrom(to_tensor(np.repeat(poses[None], len(rows), 0), np.float32))
         return reply
 
-    @refusing
-    def Step(self, request: Any, context: Any) -> simulator_pb2.StepReply:
+    def Step(self, request: Any) -> simulator_pb2.StepReply:
         if request.sampler_calls:
             raise Refusal(
                 "BAD_FIELD", f"is {request.sampler_calls}; a real environment has no sampler", "sampler_calls"
@@ -148,8 +143,7 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
             elapsed_s = time.monotonic() - start_s
             return self._commit(session, chosen, outcomes, names, elapsed_s)
 
-    @refusing
-    def Render(self, request: Any, context: Any) -> simulator_pb2.RenderReply:
+    def Render(self, request: Any) -> simulator_pb2.RenderReply:
         names = self._output_names(request)
         poses = [
             validate.camera_pose(camera, self._spec, f"cameras[{index}]")
@@ -180,13 +174,6 @@ class SimulatorService(simulator_pb2_grpc.SimulatorServicer):
                 stacked = stacked.astype(np.float32) / np.float32(255)
             getattr(rendered, name).CopyFrom(to_tensor(stacked))
         return simulator_pb2.RenderReply(images=rendered)
-
-    def Imagine(self, request: Any, context: Any) -> Iterator[simulator_pb2.ImagineChunk]:
-        refusal = Refusal(
-            "UNSUPPORTED", "a real environment cannot imagine; SimulatorSpec.rpcs lists what is there"
-        )
-        context.abort_with_status(refusal.to_status())
-        yield simulator_pb2.ImagineChunk()
 
     # --- parts ----------------------------------------------------------------------------------------------
 

@@ -93,7 +93,7 @@ def camera_pose(camera: scene_pb2.Camera, spec: BackendSpec, where: str) -> Arra
             f"{where}.intrinsics",
         )
     pose = np.array(camera.world_from_cam, np.float32).reshape(4, 4)
-    rotation = pose[:3, :3]
+    rotation = pose[:3, :3].astype(np.float64)
     rigid = np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3) and np.linalg.det(rotation) > 0
     if not rigid or not np.allclose(pose[3], [0, 0, 0, 1], atol=1e-6):
         raise Refusal("BAD_FIELD", "is no rigid transform", f"{where}.world_from_cam")

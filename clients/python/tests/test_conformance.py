@@ -1,0 +1,338 @@
+"""What every server of gwm.v1.Simulator must do, whatever stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from google.protobuf import descriptor_pool, message_factory
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from servers import serving
+
+import gwm
+from gwm._generated import scene_pb2, simulator_pb2, tensor_pb2
+from gwm.wire import to_tensor
+
+MUTATIONS_PER_CALL = 400
+SERVICE = "gwm.v1.Simulator"
+
+
+@pytest.fixture(scope="module", params=["environment", pytest.param("model", marks=pytest.mark.e2e)])
+def client(request: pytest.FixtureRequest) -> Iterator[gwm.Client]:
+    with serving(request.param) as address, gwm.Client(address) as connected:
+        yield connected
+
+
+@pytest.fixture
+def session(client: gwm.Client) -> Iterator[gwm.Session]:
+    with client.create_session(2, seed=3, observations=["rgb"]) as made:
+        made.reset()
+        yield made
+
+
+def random_actions(client: gwm.Client, rows: int, seed: int = 0) -> np.ndarray:
+    field = client.spec().action
+    low, high = max(field.min, -1), min(field.max, 1)
+    return np.random.default_rng(seed).uniform(low, high, (rows, *field.shape)).astype(np.float32)
+
+
+def test_the_spec_is_complete(client: gwm.Client) -> None:
+    spec = client.spec()
+    assert spec.contract_version.split(".")[0] == "1"
+    assert spec.model_id
+    assert {f"Simulator.{name}" for name in ("GetSpec", "CreateSession", "Reset", "Step")} <= spec.rpcs
+    assert spec.observations["rgb"].shape == (spec.views, spec.height, spec.width, 3)
+    assert len(spec.cameras) == spec.views
+    assert len({field.uid for field in spec.raw.observations}) == len(spec.observations)
+    assert simulator_pb2.AUTO_RESET_NONE in spec.raw.auto_resets
+
+
+def test_what_the_spec_does_not_list_is_unimplemented(client: gwm.Client) -> None:
+    channel = client.connection.channel()
+    for method in ("Fork", "Plan", "Run"):
+        call = channel.unary_unary(f"/{SERVICE}/{method}")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"", timeout=30)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_step_returns_every_field(client: gwm.Client, session: gwm.Session) -> None:
+    result = session.step(random_actions(client, 2))
+    spec = client.spec()
+    assert result.observations["rgb"].shape == (2, *spec.observations["rgb"].shape)
+    assert result.observations["rgb"].dtype == np.uint8
+    for name in ("reward", "terminated", "truncated", "success", "success_probability", "failed"):
+        assert getattr(result, name).shape == (2,)
+    assert np.isfinite(result.reward).all()
+    assert ((result.success_probability >= 0) & (result.success_probability <= 1)).all()
+    assert result.step_index.tolist() == [1, 1]
+    assert result.timing.device_s > 0
+
+
+def test_the_same_seed_and_actions_give_the_same_bits(client: gwm.Client) -> None:
+    def play() -> list[np.ndarray]:
+        with client.create_session(2, seed=21, observations=["rgb"]) as made:
+            seen = [made.reset().observations["rgb"]]
+            for step in range(3):
+                result = made.step(random_actions(client, 2, step))
+                seen += [result.observations["rgb"], result.reward]
+            return seen
+
+    for first, second in zip(play(), play(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_row_does_not_depend_on_its_batch(client: gwm.Client) -> None:
+    actions = random_actions(client, 4)
+    with client.create_session(4, seed=9, observations=["rgb"]) as together, \
+            client.create_session(4, seed=9, observations=["rgb"]) as alone:  # fmt: skip
+        together.reset()
+        alone.reset()
+        batch = together.step(actions)
+        for row in (3, 1, 0, 2):
+            single = alone.step(actions[row], env_ids=[row])
+            np.testing.assert_array_equal(single.observations["rgb"][0], batch.observations["rgb"][row])
+            assert single.reward[0] == batch.reward[row]
+
+
+def test_env_ids_choose_and_order_the_rows(client: gwm.Client, session: gwm.Session) -> None:
+    session.step(random_actions(client, 1), env_ids=[1])
+    assert [env.step_index for env in session.status().envs] == [0, 1]
+    reordered = session.render([1, 0]).rgb
+    assert reordered is not None
+    np.testing.assert_array_equal(reordered[::-1], session.render().rgb)
+
+
+def test_render_changes_nothing(client: gwm.Client, session: gwm.Session) -> None:
+    before = session.status()
+    first, second = session.render(), session.render(rgb_dtype="f32")
+    assert first.rgb is not None
+    assert second.rgb is not None
+    assert second.rgb.dtype == np.float32
+    np.testing.assert_allclose(second.rgb, first.rgb / 255.0, atol=0.51 / 255)
+    assert list(session.status().envs) == list(before.envs)
+
+
+def test_a_moved_camera_is_accepted(client: gwm.Client, session: gwm.Session) -> None:
+    camera = client.spec().cameras[0].moved((0.02, 0, 0))
+    images = session.render([0], cameras=[camera], outputs=["rgb", "depth"])
+    assert images.rgb is not None
+    assert images.rgb.shape == (1, 1, camera.height, camera.width, 3)
+    assert images.depth is not None
+    assert np.isfinite(images.depth).all()
+
+
+def test_a_step_before_the_reset_is_refused(client: gwm.Client) -> None:
+    with client.create_session() as made, pytest.raises(gwm.PreconditionError) as caught:
+        made.step(random_actions(client, 1))
+    assert caught.value.reason == "NEEDS_RESET"
+
+
+def test_max_episode_steps_truncates_and_needs_a_reset(client: gwm.Client) -> None:
+    with client.create_session(max_episode_steps=2) as made:
+        made.reset()
+        actions = np.zeros((1, *client.spec().action.shape))
+        assert not made.step(actions).truncated[0]
+        assert made.step(actions).truncated[0]
+        with pytest.raises(gwm.PreconditionError) as caught:
+            made.step(actions)
+        assert caught.value.reason == "NEEDS_RESET"
+        assert made.reset().episode.tolist() == [1]
+
+
+BadCall = Callable[[gwm.Session, np.ndarray], Any]
+BAD_CALLS: dict[str, tuple[BadCall, str, str]] = {
+    "unknown environment": (lambda s, a: s.step(a[:1], env_ids=[7]), "BAD_FIELD", "env_ids"),
+    "environment twice": (lambda s, a: s.step(a, env_ids=[1, 1]), "BAD_FIELD", "env_ids"),
+    "too few rows": (lambda s, a: s.step(a[:1]), "BAD_TENSOR", "actions"),
+    "too few channels": (lambda s, a: s.step(a[:, :-1]), "BAD_TENSOR", "actions"),
+    "not a number": (lambda s, a: s.step(a * np.nan), "BAD_TENSOR", "actions"),
+    "infinite": (lambda s, a: s.step(a + np.inf), "BAD_TENSOR", "actions"),
+    "out of range": (lambda s, a: s.step(a + 1e6), "BAD_TENSOR", "actions"),
+    "unknown observation": (lambda s, a: s.step(a, observations=["smell"]), "BAD_FIELD", "observations"),
+    "unknown observation at reset": (
+        lambda s, _: s.reset(observations=["smell"]),
+        "BAD_FIELD",
+        "observations",
+    ),
+    "absurd sampler": (lambda s, a: s.step(a, sampler_calls=100_000), "BAD_FIELD", "sampler_calls"),
+    "pool entry that is not there": (
+        lambda s, _: s.reset(pool_indices=[1 << 30, 0]),
+        "BAD_FIELD",
+        "pool_indices",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CALLS)
+def test_a_bad_call_names_its_field_and_changes_nothing(
+    client: gwm.Client, session: gwm.Session, name: str
+) -> None:
+    call, reason, field = BAD_CALLS[name]
+    before, image = session.status(), session.render().rgb
+    with pytest.raises(gwm.InvalidRequestError) as caught:
+        call(session, random_actions(client, 2))
+    assert caught.value.code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE)
+    assert caught.value.reason in (reason, "LIMIT")
+    assert caught.value.field.startswith(field)
+    assert caught.value.message
+    assert list(session.status().envs) == list(before.envs)
+    np.testing.assert_array_equal(session.render().rgb, image)
+
+
+def test_a_closed_session_says_so(client: gwm.Client) -> None:
+    made = client.create_session()
+    made.close()
+    client.connection.call(
+        "simulator",
+        "CloseSession",
+        simulator_pb2.CloseSessionRequest(session_id=made.session_id),
+        idempotent=True,
+    )
+    with pytest.raises(gwm.PreconditionError) as caught:
+        made.reset()
+    assert caught.value.reason == "CLOSED"
+
+
+def test_an_unknown_session_is_not_found(client: gwm.Client) -> None:
+    with pytest.raises(gwm.NotFoundError) as caught:
+        client.attach_session("there is no such session")
+    assert caught.value.reason == "UNKNOWN"
+
+
+def test_sessions_beyond_the_limit_are_refused_and_room_comes_back(client: gwm.Client) -> None:
+    too_many = int(client.limits().max_envs_per_session) + 1
+    with pytest.raises(gwm.InvalidRequestError) as caught:
+        client.create_session(too_many)
+    assert (caught.value.reason, caught.value.field) == ("LIMIT", "num_envs")
+    before = client.server_info()
+    with client.create_session(2):
+        during = client.server_info()
+        assert (during.sessions, during.envs) == (before.sessions + 1, before.envs + 2)
+    after = client.server_info()
+    assert (after.sessions, after.envs) == (before.sessions, before.envs)
+
+
+def test_a_session_that_nobody_uses_gives_its_slots_back(client: gwm.Client) -> None:
+    made = client.create_session(2, idle_ttl_s=1.0)
+    made.reset()
+    watcher = gwm.RetryPolicy(attempts=100, first_wait_s=0.1, max_wait_s=0.1)
+
+    def look(_: float) -> None:
+        if client.server_info().envs > 0:
+            raise gwm.UnavailableError("still there", code=grpc.StatusCode.UNAVAILABLE)
+
+    watcher.call(look, 15, idempotent=True)
+    with pytest.raises(gwm.NotFoundError) as caught:
+        made.status()
+    assert caught.value.reason == "EXPIRED"
+
+
+def test_a_client_made_from_reflection_alone_can_step(client: gwm.Client) -> None:
+    channel = client.connection.channel()
+    pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+    service = pool.FindServiceByName(SERVICE)
+
+    def call(name: str, **fields: Any) -> Any:
+        method = service.methods_by_name[name]
+        request = message_factory.GetMessageClass(method.input_type)(**fields)
+        reply = message_factory.GetMessageClass(method.output_type)
+        stub = channel.unary_unary(
+            f"/{SERVICE}/{name}",
+            request_serializer=lambda m: m.SerializeToString(),
+            response_deserializer=reply.FromString,
+        )
+        return stub(request, timeout=60)
+
+    spec = call("GetSpec")
+    made = call("CreateSession", num_envs=1, seed=1)
+    call("Reset", session_id=made.session_id)
+    action = np.zeros((1, *spec.actions[0].shape), np.float32)
+    tensor = {"dtype": spec.actions[0].dtype, "shape": action.shape, "data": action.tobytes()}
+    reply = call("Step", session_id=made.session_id, actions=tensor)
+    assert list(reply.step_index) == [1]
+    call("CloseSession", session_id=made.session_id)
+
+
+def mutated(payload: bytes, keep: int, generator: np.random.Generator) -> bytes:
+    """The request with a few bytes changed, taken out, doubled, or with its end cut off; most often its first
+    `keep` bytes, which name the session, stay."""
+    first = keep if generator.random() < 0.8 else 0
+    data = bytearray(payload[first:])
+    for _ in range(int(generator.integers(1, 6))):
+        if not data:
+            break
+        place = int(generator.integers(len(data)))
+        kind = int(generator.integers(5))
+        if kind == 0:
+            data[place] = int(generator.integers(256))
+        elif kind == 1:
+            data[place] ^= 1 << int(generator.integers(8))
+        elif kind == 2:
+            del data[place : place + int(generator.integers(1, 9))]
+        elif kind == 3:
+            data[place:place] = data[place : place + int(generator.integers(1, 9))]
+        else:
+            del data[place:]
+    return payload[:first] + bytes(data)
+
+
+def valid_requests(client: gwm.Client, session_id: str) -> dict[str, Any]:
+    spec = client.spec()
+    camera = spec.cameras[0].to_proto()
+    actions = to_tensor(random_actions(client, 2))
+    frames = scene_pb2.RgbdFrames(
+        rgb=to_tensor(np.zeros((1, 1, 1, 2, 2, 3), np.uint8)),
+        depth_mm=to_tensor(np.zeros((1, 1, 1, 2, 2), np.uint16)),
+        intrinsics=to_tensor(np.eye(3, dtype=np.float32)[None]),
+        world_from_cam=to_tensor(np.eye(4, dtype=np.float32)[None]),
+    )
+    return {
+        "GetSpec": simulator_pb2.GetSpecRequest(model_id=spec.model_id),
+        "CreateSession": simulator_pb2.CreateSessionRequest(num_envs=1, seed=1, observations=["rgb"]),
+        "GetSession": simulator_pb2.GetSessionRequest(session_id=session_id),
+        "Reset": simulator_pb2.ResetRequest(session_id=session_id, env_ids=[0], seed=4, frames=frames),
+        "Step": simulator_pb2.StepRequest(
+            session_id=session_id, env_ids=[1, 0], actions=actions, camera=camera
+        ),
+        "Render": simulator_pb2.RenderRequest(
+            session_id=session_id, env_ids=[0], cameras=[camera], rgb_dtype=tensor_pb2.DTYPE_U8
+        ),
+    }
+
+
+def send(channel: grpc.Channel, method: str, payload: bytes) -> tuple[grpc.StatusCode, str, bytes]:
+    """The code, the message and the reply of a call with these bytes."""
+    try:
+        return grpc.StatusCode.OK, "", channel.unary_unary(f"/{SERVICE}/{method}")(payload, timeout=60)
+    except grpc.RpcError as error:
+        return error.code(), error.details() or "", b""
+
+
+def test_mutated_requests_leave_the_server_serving(client: gwm.Client) -> None:
+    channel = client.connection.channel()
+    generator = np.random.default_rng(20)
+    made = client.create_session(2, seed=1)
+    made.reset()
+    seen: dict[grpc.StatusCode, int] = {}
+    forbidden = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE)
+    for method, request in valid_requests(client, made.session_id).items():
+        payload = request.SerializeToString(deterministic=True)
+        keep = 2 + len(made.session_id) if "session_id" in request.DESCRIPTOR.fields_by_name else 0
+        for _ in range(MUTATIONS_PER_CALL):
+            code, message, reply = send(channel, method, mutated(payload, keep, generator))
+            # gRPC itself answers bytes that are no message; every other refusal has a code of its own.
+            unparsed = "deserial" in message.lower() or "pars" in message.lower()
+            assert unparsed or code not in forbidden, f"{method}: {code} {message}"
+            seen[code] = seen.get(code, 0) + 1
+            if method == "CreateSession" and code is grpc.StatusCode.OK:
+                client.attach_session(simulator_pb2.Session.FromString(reply).session_id).close()
+    assert sum(seen.values()) == 6 * MUTATIONS_PER_CALL
+    assert seen[grpc.StatusCode.INVALID_ARGUMENT] > 100
+    with client.create_session(1) as after:
+        after.reset()
+        assert after.step(random_actions(client, 1)).step_index.tolist() == [1]
+    made.close()
