@@ -28,7 +28,7 @@ void Paste(const Image& source, int x, int y, Image& target);
 // Every pixel becomes factor x factor pixels; factor from 1.
 Image Upscale(const Image& image, int factor);
 // Text in a built-in 5x7 font (ASCII 32..126, anything else as '?'), scaled by a whole factor. A
-// character cell is 6 x 8 times the scale; parts outside of the target are dropped.
+// character cell is 6 x 9 times the scale; parts outside of the target are dropped.
 void DrawText(std::string_view text, int x, int y, int scale, const uint8_t (&rgb)[3],
               Image& target);
 // Columns from the first to the last pixel of the text.
@@ -55,7 +55,7 @@ absl::Status WriteGif(const std::string& path, const std::vector<Image>& frames,
 struct Curve {
   std::string label;
   std::vector<double> x;
-  std::vector<double> y;  // as long as x; a value that is not finite leaves a gap
+  std::vector<double> y;  // as long as x; a value that is not finite, or beyond 1e300, leaves a gap
 };
 struct PlotOptions {
   std::string title;

@@ -12,6 +12,8 @@ namespace {
 constexpr int kMinWidth = 240;
 constexpr int kMinHeight = 160;
 constexpr int kLetterHeight = 7;
+constexpr size_t kMostMarkedPoints = 40;  // longer curves have no dots
+constexpr double kDotRadius = 3.2;        // in line half-widths
 constexpr uint8_t kInk[3] = {40, 40, 40};
 constexpr uint8_t kPale[3] = {226, 226, 226};
 constexpr uint8_t kFrame[3] = {150, 150, 150};
@@ -99,8 +101,11 @@ class Coverage {
   std::vector<float> share_;
 };
 
+// Beyond these the difference or the quotient of two values is no longer finite. False for
+// not-a-number.
 bool IsShown(double x, double y, bool log_y) {
-  return std::isfinite(x) && std::isfinite(y) && (!log_y || y > 0);
+  constexpr double kLargest = 1e300;
+  return std::abs(x) <= kLargest && std::abs(y) <= kLargest && (!log_y || y >= 1 / kLargest);
 }
 
 struct Limits {
@@ -133,12 +138,13 @@ void DrawCurve(const Curve& curve, const Frame& frame, bool log_y, int scale,
   const size_t count = std::min(curve.x.size(), curve.y.size());
   for (size_t i = 0; i <= count; ++i) {
     if (i == count || !IsShown(curve.x[i], curve.y[i], log_y)) {
-      if (run == 1) coverage.AddSegment(previous, previous, 2 * half_width);
+      if (run == 1) coverage.AddSegment(previous, previous, kDotRadius * half_width);
       run = 0;
       continue;
     }
     const Point point = frame.ToPixels(curve.x[i], curve.y[i]);
     if (run > 0) coverage.AddSegment(previous, point, half_width);
+    if (count <= kMostMarkedPoints) coverage.AddSegment(point, point, kDotRadius * half_width);
     previous = point;
     ++run;
   }
@@ -202,7 +208,7 @@ Frame MakeFrame(const std::vector<Curve>& curves, const PlotOptions& options) {
     }
   }
   Frame frame;
-  frame.x = LinearAxis(x.low, x.high, 0, 8);
+  frame.x = LinearAxis(x.low, x.high, 0.015, 8);
   frame.y = options.log_y ? LogAxis(y.low, y.high, 6) : LinearAxis(y.low, y.high, 0.05, 6);
   return frame;
 }
@@ -217,8 +223,8 @@ void DrawCentred(const std::string& text, int left, int right, int y, int scale,
 Image PlotCurves(const std::vector<Curve>& curves, const PlotOptions& options) {
   Image image = Image::Filled(std::max(options.width, kMinWidth),
                               std::max(options.height, kMinHeight), 255, 255, 255);
-  const int scale = std::max(1, image.width / 600);
-  const int title_scale = scale + 1;
+  const int scale = std::max(1, (image.width + 240) / 480);
+  const int title_scale = std::max(2, scale);
   const int gap = 6 * scale;
   Frame frame = MakeFrame(curves, options);
 
@@ -232,7 +238,7 @@ Image PlotCurves(const std::vector<Curve>& curves, const PlotOptions& options) {
   area.top = gap;
   if (!options.title.empty()) {
     DrawCentred(options.title, 0, image.width, area.top, title_scale, image);
-    area.top += kLetterHeight * title_scale + gap;
+    area.top += (kLetterHeight + 2) * title_scale + gap;
   }
   area.top = DrawLegend(curves, area.left, area.top, area.right, scale, image) + gap / 2;
   area.bottom = image.height - gap - (kLetterHeight + 4) * scale;

@@ -8,13 +8,13 @@
 namespace gwm::io {
 namespace {
 
-// The smallest of 1, 2, 5 times a power of ten that is at least `rough`.
+// The nearest of 1, 2, 5 times a power of ten, by ratio.
 double RoundStep(double rough) {
   const double power = std::pow(10.0, std::floor(std::log10(rough)));
-  for (double factor : {1.0, 2.0, 5.0}) {
-    if (factor * power >= rough * (1 - 1e-9)) return factor * power;
-  }
-  return 10 * power;
+  const double ratio = rough / power;
+  if (ratio < std::sqrt(2.0)) return power;
+  if (ratio < std::sqrt(10.0)) return 2 * power;
+  return (ratio < std::sqrt(50.0) ? 5 : 10) * power;
 }
 
 std::string Plain(double value) { return absl::StrFormat("%g", value); }
@@ -22,7 +22,7 @@ std::string Plain(double value) { return absl::StrFormat("%g", value); }
 }  // namespace
 
 double Axis::Fraction(double value) const {
-  if (log) return std::log(value / low) / std::log(high / low);
+  if (log) return (std::log(value) - std::log(low)) / (std::log(high) - std::log(low));
   return (value - low) / (high - low);
 }
 
@@ -61,8 +61,8 @@ Axis LogAxis(double low, double high, int wanted_ticks) {
     low /= 1.05;
     high *= 1.05;
   }
-  const double decades = std::log10(high / low);
-  const double margin = std::pow(10.0, 0.04 * decades);
+  const double decades = std::log10(high) - std::log10(low);
+  const double margin = std::pow(10.0, std::min(0.04 * decades, 1.0));
   if (decades < 0.6) {
     Axis axis = LinearAxis(low / margin, high * margin, 0, wanted_ticks);
     axis.log = true;

@@ -22,6 +22,8 @@ struct Axis {
   double Fraction(double value) const;
 };
 
+// All limits are within +-1e300, and from 1e-300 on a logarithmic axis.
+//
 // Ticks at multiples of 1, 2 or 5 times a power of ten, about `wanted_ticks` of them. `margin` is
 // added on both sides as a share of the range; an empty range is widened. No ticks when low > high.
 Axis LinearAxis(double low, double high, double margin, int wanted_ticks);

@@ -68,7 +68,8 @@ class HeaderEvents {
     if (place_ != Place::kTensor || field_ != "dtype") return Refuse("a string");
     const std::optional<DType> dtype = DTypeFromHeader(text);
     if (!dtype) {
-      return Fail(absl::StrCat(Where(), " has dtype '", PrintableName(text),
+      return Fail(absl::StrCat("tensor '", PrintableName(name_), "'", " has dtype '",
+                               PrintableName(text),
                                "', must be one of U8 U16 U32 U64 I8 I16 I32 I64 F16 BF16 F32 F64 "
                                "BOOL"));
     }
