@@ -1,0 +1,117 @@
+// gwm-train: trains and evaluates checkpoints.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/str_cat.h"
+#include "engine/base/catch_torch.h"
+#include "engine/base/device.h"
+#include "engine/base/status.h"
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/data/dataset.h"
+#include "engine/io/file.h"
+#include "engine/io/image.h"
+#include "engine/train/evaluate.h"
+#include "engine/train/recipe.h"
+
+ABSL_FLAG(std::vector<std::string>, data, {}, "training: folders of episode files, comma separated");
+ABSL_FLAG(std::string, out, "", "training: the checkpoint folder to write; OUT.work holds states and logs");
+ABSL_FLAG(std::string, profile, "gwm-small", "training: gwm-tiny, gwm-small or gwm-paper");
+ABSL_FLAG(std::string, model, "", "training: JSON file whose fields replace those of the profile");
+ABSL_FLAG(std::string, train, "", "training: JSON file whose fields replace the training defaults");
+ABSL_FLAG(std::string, checkpoint, "", "eval: the checkpoint folder");
+ABSL_FLAG(std::string, episodes, "", "eval: folder of episode files");
+ABSL_FLAG(std::string, json, "", "eval: where the figures go");
+ABSL_FLAG(std::string, sheet, "", "eval: where a contact sheet (PNG) goes");
+ABSL_FLAG(int, calls, 0, "eval: denoiser calls per step; 0 takes the checkpoint's");
+ABSL_FLAG(std::string, device, "auto", "auto, cpu or cuda");
+ABSL_FLAG(int, threads, 0, "compute threads; 0 lets a short probe choose");
+
+namespace {
+
+constexpr char kUsage[] = R"(trains and evaluates Gaussian World Models.
+
+  gwm-train all      --data=DIR[,DIR] --out=DIR [--profile=gwm-small] [--model=FILE] [--train=FILE]
+  gwm-train vae|dynamics|reward  (the same flags: one stage; the stages before it are read from --out)
+  gwm-train eval     --checkpoint=DIR --episodes=DIR [--json=FILE] [--sheet=FILE.png] [--calls=N]
+
+A killed training goes on where it stopped when the same command is given again.
+
+Examples:
+  gwm-train all --data=data/collected --out=build/my-model
+  gwm-train eval --checkpoint=checkpoints/gwm-small --episodes=tests/data/episodes --json=eval.json
+)";
+
+absl::Status Train(const std::string& command) {
+  gwm::RecipeOptions options;
+  options.data = absl::GetFlag(FLAGS_data);
+  options.out = absl::GetFlag(FLAGS_out);
+  if (options.data.empty()) return absl::InvalidArgumentError("--data is missing: folders of episode files");
+  if (options.out.empty()) return absl::InvalidArgumentError("--out is missing: the checkpoint folder to write");
+  while (options.out.size() > 1 && options.out.back() == '/') options.out.pop_back();
+  GWM_ASSIGN_OR_RETURN(options.model, gwm::ProfileConfig(absl::GetFlag(FLAGS_profile)));
+  if (const auto path = absl::GetFlag(FLAGS_model); !path.empty()) {
+    GWM_ASSIGN_OR_RETURN(auto json, gwm::io::ReadFile(path));
+    GWM_ASSIGN_OR_RETURN(options.model, gwm::OverrideConfig(options.model, json));
+  }
+  if (const auto path = absl::GetFlag(FLAGS_train); !path.empty()) {
+    GWM_ASSIGN_OR_RETURN(auto json, gwm::io::ReadFile(path));
+    GWM_ASSIGN_OR_RETURN(options.train, gwm::OverrideTrainOptions(options.train, json));
+  }
+  options.tokenizer = command == "all" || command == "vae";
+  options.dynamics = command == "all" || command == "dynamics";
+  options.reward = command == "all" || command == "reward";
+  options.device = absl::GetFlag(FLAGS_device);
+  options.threads = absl::GetFlag(FLAGS_threads);
+  return gwm::RunRecipe(options);
+}
+
+absl::Status Eval() {
+  const std::string checkpoint = absl::GetFlag(FLAGS_checkpoint);
+  const std::string episodes = absl::GetFlag(FLAGS_episodes);
+  if (checkpoint.empty()) return absl::InvalidArgumentError("--checkpoint is missing");
+  if (episodes.empty()) return absl::InvalidArgumentError("--episodes is missing: a folder of episode files");
+  return gwm::CatchTorch("eval", [&]() -> absl::Status {
+    GWM_ASSIGN_OR_RETURN(const auto device, gwm::ChooseDevice(absl::GetFlag(FLAGS_device)));
+    gwm::UseComputeThreads(absl::GetFlag(FLAGS_threads));
+    GWM_ASSIGN_OR_RETURN(auto loaded, gwm::LoadCheckpoint(checkpoint));
+    loaded.model->To(device);
+    GWM_ASSIGN_OR_RETURN(auto data, gwm::LoadDataset({episodes}, loaded.model->config));
+    GWM_ASSIGN_OR_RETURN(auto result,
+                         gwm::Evaluate(*loaded.model, data, {.calls = absl::GetFlag(FLAGS_calls)}));
+    std::fputs(result.table.c_str(), stdout);
+    if (const auto path = absl::GetFlag(FLAGS_json); !path.empty()) {
+      GWM_RETURN_IF_ERROR(gwm::io::WriteFileAtomic(path, result.json));
+    }
+    if (const auto path = absl::GetFlag(FLAGS_sheet); !path.empty()) {
+      GWM_RETURN_IF_ERROR(gwm::io::WritePng(path, result.contact_sheet));
+    }
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  gwm::WaitPassively(argv);
+  absl::SetProgramUsageMessage(kUsage);
+  const auto words = absl::ParseCommandLine(argc, argv);
+  const std::string command = words.size() == 2 ? words[1] : "";
+  absl::Status status;
+  if (command == "eval") {
+    status = Eval();
+  } else if (command == "all" || command == "vae" || command == "dynamics" || command == "reward") {
+    status = Train(command);
+  } else {
+    std::fprintf(stderr, "gwm-train %s", kUsage);
+    return 2;
+  }
+  if (!status.ok()) {
+    std::fprintf(stderr, "gwm-train: %s\n", std::string(status.message()).c_str());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,89 @@
+#include "engine/data/latent_sequences.h"
+
+#include "engine/io/progress.h"
+#include "engine/model/pixel_frame.h"
+
+namespace gwm {
+namespace {
+
+constexpr int64_t kChunk = 16;        // frames encoded at a time
+constexpr int64_t kSetSegments = 3;   // reset frames per episode for tokenizers with anchored latents
+
+LatentSequence EncodeFrom(const WorldModel& model, const Dataset& dataset, size_t episode,
+                          int64_t first) {
+  const auto& e = dataset.episodes[episode];
+  auto scene = [&](int64_t begin, int64_t end) {
+    return dataset.Scenes(episode, torch::arange(begin, end), model.config);
+  };
+  const bool anchored = model.config.tokenizer.kind == "set";
+  Anchors anchors = model.tokenizer->ChooseAnchors(scene(first, first + 1));
+  std::vector<torch::Tensor> latents, centres;
+  for (int64_t t = first; t < e.frames(); t += kChunk) {
+    const int64_t end = std::min(e.frames(), t + kChunk);
+    auto batch = scene(t, end);
+    if (anchored) {
+      auto same = torch::zeros({end - t}, torch::kLong);
+      latents.push_back(model.tokenizer->Encode(batch, anchors.Select(same)).mean);
+    } else {
+      auto chosen = model.tokenizer->ChooseAnchors(batch);
+      latents.push_back(chosen.latents);
+      centres.push_back(chosen.centres);
+    }
+  }
+  LatentSequence s;
+  s.latents = torch::cat(latents);
+  s.centres = anchored ? anchors.centres : torch::cat(centres);
+  s.action = e.action.slice(0, first);
+  s.reward = e.reward.slice(0, first);
+  s.terminated = e.terminated.slice(0, first);
+  s.success = e.success.slice(0, first);
+  return s;
+}
+
+}  // namespace
+
+std::vector<LatentSequence> EncodeDataset(const WorldModel& model, const Dataset& dataset) {
+  torch::NoGradGuard no_grad;
+  std::vector<LatentSequence> sequences;
+  io::Progress progress(
+      {.label = "encoding episodes", .total = static_cast<int64_t>(dataset.episodes.size())});
+  for (size_t i = 0; i < dataset.episodes.size(); ++i) {
+    const int64_t segments = model.config.tokenizer.kind == "set" ? kSetSegments : 1;
+    for (int64_t s = 0; s < segments; ++s) {
+      const int64_t first = s * dataset.episodes[i].frames() / segments;
+      sequences.push_back(EncodeFrom(model, dataset, i, first));
+    }
+    progress.Update(static_cast<int64_t>(i) + 1);
+  }
+  return sequences;
+}
+
+LatentNormalizer MeasureLatents(const std::vector<LatentSequence>& sequences, double sigma_data) {
+  auto moments = [](auto&& each, size_t count) {
+    torch::Tensor sum, square;
+    int64_t rows = 0;
+    for (size_t i = 0; i < count; ++i) {
+      auto x = each(i).flatten(0, 1).to(torch::kDouble);
+      sum = sum.defined() ? sum + x.sum(0) : x.sum(0);
+      square = square.defined() ? square + x.square().sum(0) : x.square().sum(0);
+      rows += x.size(0);
+    }
+    const auto n = static_cast<double>(std::max<int64_t>(rows, 1));
+    auto mean = sum / n;
+    return std::pair{mean, square / n};
+  };
+  auto [mean, square] = moments([&](size_t i) { return sequences[i].latents; }, sequences.size());
+  LatentNormalizer n;
+  n.mean = mean.to(torch::kFloat);
+  n.std = (square - mean.square()).clamp_min(1e-8).sqrt().to(torch::kFloat);
+  const auto scale = sigma_data / n.std;
+  auto change = [&](size_t i) {
+    const auto& z = sequences[i].latents;
+    return (z.slice(0, 1) - z.slice(0, 0, z.size(0) - 1)) * scale;
+  };
+  // The root mean square: the mean change is part of what must be predicted.
+  n.change_std = moments(change, sequences.size()).second.clamp_min(1e-8).sqrt().to(torch::kFloat);
+  return n;
+}
+
+}  // namespace gwm

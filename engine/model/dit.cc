@@ -1,0 +1,140 @@
+#include "engine/model/dit.h"
+
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace gwm {
+namespace {
+constexpr int64_t kNoiseFeatures = 64;
+constexpr int64_t kFourierBands = 6;
+
+torch::Tensor Modulate(const torch::Tensor& x, const torch::Tensor& shift, const torch::Tensor& scale) {
+  return x * (1.0 + scale.unsqueeze(1)) + shift.unsqueeze(1);
+}
+}  // namespace
+
+DitBlockImpl::DitBlockImpl(const DynamicsConfig& config) : heads_(config.heads) {
+  const int64_t d = config.width;
+  const int64_t head_dim = d / heads_;
+  qkv_ = register_module("qkv", RowLinear(d, 3 * d, /*bias=*/false));
+  out_ = register_module("out", RowLinear(d, d));
+  context_kv_ = register_module("context_kv", RowLinear(d, 2 * d, /*bias=*/false));
+  cross_q_ = register_module("cross_q", RowLinear(d, d, /*bias=*/false));
+  cross_kv_ = register_module("cross_kv", RowLinear(d, 2 * d, /*bias=*/false));
+  cross_out_ = register_module("cross_out", RowLinear(d, d));
+  modulation_ = register_module("modulation", RowLinear(d, 6 * d));
+  norm1_ = register_module("norm1", RmsNormLayer(d));
+  norm2_ = register_module("norm2", RmsNormLayer(d));
+  norm3_ = register_module("norm3", RmsNormLayer(d));
+  q_norm_ = register_module("q_norm", RmsNormLayer(head_dim));
+  k_norm_ = register_module("k_norm", RmsNormLayer(head_dim));
+  context_k_norm_ = register_module("context_k_norm", RmsNormLayer(head_dim));
+  mlp_ = register_module("mlp", Mlp(d, config.mlp_ratio * d, d));
+}
+
+void DitBlockImpl::FillCache(const torch::Tensor& context_tokens, const Rope& context_rope,
+                             const torch::Tensor& action_tokens, ConditionCache& cache) {
+  auto context = context_kv_(context_tokens).chunk(2, -1);
+  cache.context_keys.push_back(
+      ApplyRope(context_k_norm_(SplitHeads(context[0], heads_)), context_rope));
+  cache.context_values.push_back(SplitHeads(context[1], heads_));
+  auto action = cross_kv_(action_tokens).chunk(2, -1);
+  cache.action_keys.push_back(SplitHeads(action[0], heads_));
+  cache.action_values.push_back(SplitHeads(action[1], heads_));
+}
+
+torch::Tensor DitBlockImpl::SelfAttend(const torch::Tensor& x, const ConditionCache& cache,
+                                       size_t block) {
+  auto qkv = qkv_(x).chunk(3, -1);
+  auto q = ApplyRope(q_norm_(SplitHeads(qkv[0], heads_)), cache.rope);
+  auto k = ApplyRope(k_norm_(SplitHeads(qkv[1], heads_)), cache.rope);
+  auto keys = torch::cat({k, cache.context_keys[block]}, 2);
+  auto values = torch::cat({SplitHeads(qkv[2], heads_), cache.context_values[block]}, 2);
+  return out_(MergeHeads(Attention(q, keys, values)));
+}
+
+torch::Tensor DitBlockImpl::CrossAttend(const torch::Tensor& x, const ConditionCache& cache,
+                                        size_t block) {
+  auto q = SplitHeads(cross_q_(x), heads_);
+  const auto& keys = cache.action_keys[block];
+  auto logits = torch::matmul(q, keys.transpose(-1, -2)) /
+                std::sqrt(static_cast<double>(q.size(-1)));
+  auto weights = torch::softmax(logits + cache.action_bias, -1);
+  return cross_out_(MergeHeads(torch::matmul(weights, cache.action_values[block])));
+}
+
+torch::Tensor DitBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& modulation_input,
+                                    const ConditionCache& cache, size_t block) {
+  auto m = modulation_(modulation_input).chunk(6, -1);
+  auto h = x + m[2].unsqueeze(1) * SelfAttend(Modulate(norm1_(x), m[0], m[1]), cache, block);
+  h = h + CrossAttend(norm2_(h), cache, block);
+  return h + m[5].unsqueeze(1) * mlp_(Modulate(norm3_(h), m[3], m[4]));
+}
+
+Dit::Dit(const ModelConfig& config) : config_(config) {
+  const auto& dynamics = config.dynamics;
+  const int64_t d = dynamics.width;
+  const int64_t latent = config.tokenizer.latent_dim;
+  const int64_t frames = dynamics.context_frames + (dynamics.remember_reset ? 1 : 0);
+  input_ = register_module("input", RowLinear(2 * latent, d));
+  context_input_ = register_module("context_input", RowLinear(latent, d));
+  position_ = register_module("position", RowLinear(6 * kFourierBands + 3, d));
+  noise_embed_ = register_module("noise_embed", Mlp(kNoiseFeatures, d, d));
+  action_embed_ = register_module("action_embed", Mlp(config.action_dim, d, d));
+  frame_embed_ = register_parameter("frame_embed", torch::zeros({frames, d}));
+  action_place_ = register_parameter("action_place", torch::zeros({dynamics.action_history, d}));
+  null_action_ = register_parameter("null_action", torch::zeros({1, d}));
+  for (int64_t i = 0; i < dynamics.depth; ++i) {
+    blocks_.push_back(register_module(absl::StrCat("block", i), DitBlock(dynamics)));
+  }
+  context_norm_ = register_module("context_norm", RmsNormLayer(d));
+  final_norm_ = register_module("final_norm", RmsNormLayer(d));
+  final_modulation_ = register_module("final_modulation", RowLinear(d, 2 * d));
+  final_ = register_module("final", RowLinear(d, latent));
+}
+
+ConditionCache Dit::Prepare(const DenoiserCondition& condition) {
+  const auto& dynamics = config_.dynamics;
+  const int64_t batch = condition.context.size(0);
+  const int64_t frames = condition.context.size(1);
+  const int64_t tokens = condition.context.size(2);
+  const int64_t head_dim = dynamics.width / dynamics.heads;
+  ConditionCache cache;
+  cache.current = condition.context.select(1, frames - 1);
+  // One scale for all scenes: RoPE is relative, so the origin does not matter, only far backgrounds must be pulled in.
+  auto near = ContractPositions(condition.centres * 0.5);
+  cache.rope = MakeRope(near * (2 * dynamics.rope_units_per_m), head_dim, dynamics.rope_base,
+                        DealtAxes(head_dim, 3));
+  cache.position = position_(FourierFeatures(near, kFourierBands));
+  auto context = context_input_(condition.context) + frame_embed_.unsqueeze(1) +
+                 cache.position.unsqueeze(1);
+  context = context_norm_(context.reshape({batch, frames * tokens, -1}));
+  const Rope context_rope = {cache.rope.cos.repeat({1, frames, 1}),
+                             cache.rope.sin.repeat({1, frames, 1})};
+  auto actions = action_embed_(condition.actions) + action_place_;  // [B, K, D]
+  auto mask = condition.action_mask.defined()
+                  ? condition.action_mask
+                  : torch::ones({batch}, condition.context.options().dtype(torch::kBool));
+  auto shown = mask.unsqueeze(-1).to(actions.dtype());
+  cache.pooled_action = actions.select(1, actions.size(1) - 1) * shown + null_action_ * (1 - shown);
+  auto tokens_of_actions = torch::cat({actions, null_action_.expand({batch, 1, -1})}, 1);
+  auto hidden = torch::zeros({batch, actions.size(1) + 1}, actions.options());
+  hidden.narrow(1, 0, actions.size(1))
+      .masked_fill_(mask.logical_not().unsqueeze(-1), -std::numeric_limits<float>::infinity());
+  cache.action_bias = hidden.reshape({batch, 1, 1, -1});
+  for (auto& block : blocks_) block->FillCache(context, context_rope, tokens_of_actions, cache);
+  return cache;
+}
+
+DitOutput Dit::forward(const torch::Tensor& scaled, const torch::Tensor& c_noise,
+                       const ConditionCache& cache) {
+  auto condition = noise_embed_(TimeFeatures(c_noise * 100.0, kNoiseFeatures)) + cache.pooled_action;
+  auto modulation_input = torch::silu(condition);
+  auto x = input_(torch::cat({scaled, cache.current}, -1)) + cache.position;
+  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, modulation_input, cache, i);
+  auto m = final_modulation_(modulation_input).chunk(2, -1);
+  return {final_(Modulate(final_norm_(x), m[0], m[1])), x};
+}
+
+}  // namespace gwm

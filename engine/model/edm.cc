@@ -1,0 +1,64 @@
+#include "engine/model/edm.h"
+
+#include "kernels/edm_step.h"
+
+namespace gwm {
+
+Preconditioning Precondition(const torch::Tensor& sigma, double sigma_data) {
+  auto host = sigma.to(torch::kCPU, torch::kDouble).contiguous();
+  auto table = torch::empty({4, host.numel()}, torch::kDouble);
+  auto rows = table.accessor<double, 2>();
+  for (int64_t i = 0; i < host.numel(); ++i) {
+    const auto c = kernels::ComputeEdmConditioners(host.data_ptr<double>()[i], sigma_data);
+    rows[0][i] = c.c_in;
+    rows[1][i] = c.c_skip;
+    rows[2][i] = c.c_out;
+    rows[3][i] = c.c_noise;
+  }
+  auto f32 = table.to(torch::kFloat).to(sigma.device());
+  auto column = [&](int64_t i) { return f32[i].reshape({-1, 1, 1}); };
+  return {column(0), column(1), column(2), f32[3]};
+}
+
+Denoised Denoise(Dit& dit, const torch::Tensor& x, const torch::Tensor& sigma,
+                 const ConditionCache& cache, double sigma_data) {
+  const auto c = Precondition(sigma, sigma_data);
+  auto out = dit.forward(c.c_in * x, c.c_noise, cache);
+  return {c.c_skip * x + c.c_out * out.prediction, out.features};
+}
+
+torch::Tensor DenoisingLoss(Dit& dit, const torch::Tensor& target, const torch::Tensor& sigma,
+                            const torch::Tensor& noise, const torch::Tensor& weight,
+                            const ConditionCache& cache, double sigma_data) {
+  const auto c = Precondition(sigma, sigma_data);
+  auto x = target + sigma.reshape({-1, 1, 1}) * noise;
+  auto prediction = dit.forward(c.c_in * x, c.c_noise, cache).prediction;
+  auto wanted = (target - c.c_skip * x) / c.c_out;
+  return (weight * (prediction - wanted).square()).mean();
+}
+
+torch::Tensor Sample(Dit& dit, const ConditionCache& cache, const DiffusionConfig& config,
+                     int64_t calls, const torch::Tensor& unit_noise,
+                     torch::Tensor* first_features) {
+  std::vector<double> sigmas(static_cast<size_t>(calls) + 1);
+  kernels::EdmSigmas({calls, config.sigma_min, config.sigma_max, config.rho}, sigmas.data());
+  auto at = [&](double sigma) { return torch::full({unit_noise.size(0)}, sigma, unit_noise.options()); };
+  auto x = unit_noise * config.sigma_max;
+  for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
+    const double sigma = sigmas[i];
+    const double next = sigmas[i + 1];
+    auto denoised = Denoise(dit, x, at(sigma), cache, config.sigma_data);
+    if (i == 0 && first_features != nullptr) *first_features = denoised.features;
+    if (next == 0) return denoised.value;
+    auto slope = (x - denoised.value) / sigma;
+    auto euler = x + (next - sigma) * slope;
+    if (config.heun) {
+      auto slope2 = (euler - Denoise(dit, euler, at(next), cache, config.sigma_data).value) / next;
+      euler = x + (next - sigma) * 0.5 * (slope + slope2);
+    }
+    x = euler;
+  }
+  return x;
+}
+
+}  // namespace gwm

@@ -1,0 +1,129 @@
+#include <algorithm>
+
+#include "engine/model/edm.h"
+#include "engine/train/random.h"
+#include "engine/train/stage.h"
+#include "engine/train/stages.h"
+
+namespace gwm {
+namespace {
+
+// Windows of B rows: history, actions and future of one current frame each. Standardised latents.
+struct Window {
+  DynamicsState state;     // at the current frame, from real latents
+  torch::Tensor actions;   // [B, U, A] the next actions
+  torch::Tensor future;    // [B, U, M, L] the real frames that they led to
+};
+
+// One row: reset frame r, current frame t >= r, `steps` future frames.
+struct RowChoice {
+  const LatentSequence* sequence;
+  int64_t reset, current;
+};
+
+RowChoice DrawRow(const std::vector<LatentSequence>& sequences, int64_t steps, torch::Generator& g) {
+  const auto& s = sequences[static_cast<size_t>(
+      DrawInt(0, static_cast<int64_t>(sequences.size()), g))];
+  const int64_t last = std::max<int64_t>(1, s.frames() - steps);  // current < last
+  const int64_t current = DrawInt(0, last, g);
+  if (s.centres.size(0) == 1) return {&s, 0, current};
+  // Rollouts start at their reset frame, so short distances are the common case.
+  const int64_t oldest = DrawUniform(g) < 0.6 ? std::max<int64_t>(0, current - 12) : 0;
+  return {&s, DrawInt(oldest, current + 1, g), current};
+}
+
+torch::Tensor ActionAt(const LatentSequence& s, int64_t frame) {
+  return frame > 0 ? s.action[frame] : torch::zeros_like(s.action[0]);
+}
+
+Window DrawWindow(const WorldModel& model, const std::vector<LatentSequence>& sequences,
+                  int64_t batch, int64_t steps, torch::Generator& g) {
+  const auto& d = model.config.dynamics;
+  std::vector<torch::Tensor> context, past, centres, actions, future;
+  for (int64_t b = 0; b < batch; ++b) {
+    const auto row = DrawRow(sequences, steps, g);
+    const auto& s = *row.sequence;
+    // A reset from a single frame repeats it and knows no past action.
+    const bool single = row.current == row.reset && DrawUniform(g) < 0.3;
+    const auto frame = [&](int64_t t) {
+      return s.latents[single ? row.current : std::max<int64_t>(0, t)];
+    };
+    std::vector<torch::Tensor> frames;
+    if (d.remember_reset) frames.push_back(s.latents[row.reset]);
+    for (int64_t i = d.context_frames - 1; i >= 0; --i) frames.push_back(frame(row.current - i));
+    context.push_back(torch::stack(frames));
+    std::vector<torch::Tensor> old_actions = {s.action.new_zeros({0, s.action.size(1)})};
+    for (int64_t i = d.action_history - 2; i >= 0; --i) {
+      auto a = ActionAt(s, row.current - i);
+      old_actions.push_back((single ? torch::zeros_like(a) : a).unsqueeze(0));
+    }
+    past.push_back(torch::cat(old_actions));
+    centres.push_back(s.centres[s.centres.size(0) == 1 ? 0 : row.reset]);
+    actions.push_back(s.action.narrow(0, row.current + 1, steps));
+    future.push_back(s.latents.narrow(0, row.current + 1, steps));
+  }
+  const auto device = model.device();
+  Window w;
+  w.state.context = model.Standardise(torch::stack(context).to(device));
+  w.state.actions = torch::stack(past).to(device);
+  w.state.centres = torch::stack(centres).to(device);
+  w.actions = torch::stack(actions).to(device);
+  w.future = model.Standardise(torch::stack(future).to(device));
+  return w;
+}
+
+torch::Tensor DrawSigma(const DiffusionConfig& diffusion, const DynamicsLossOptions& o,
+                        int64_t batch, torch::Generator& g, torch::Device device) {
+  auto log_sigma = o.noise_mean + o.noise_std * torch::randn({batch}, g, torch::kFloat);
+  auto sigma = log_sigma.exp().clamp(diffusion.sigma_min, diffusion.sigma_max);
+  auto at_max = torch::rand({batch}, g, torch::kFloat) < o.at_sigma_max;
+  return torch::where(at_max, torch::full({}, diffusion.sigma_max, torch::kFloat), sigma).to(device);
+}
+
+LossTerms DynamicsLoss(WorldModel& model, const std::vector<LatentSequence>& sequences,
+                       const TrainOptions& options, torch::Generator& g) {
+  const auto& o = options.dynamics_loss;
+  const auto& diffusion = model.config.diffusion;
+  const int64_t own = o.unroll > 0 ? DrawInt(0, o.unroll + 1, g) : 0;
+  auto w = DrawWindow(model, sequences, options.dynamics.batch, own + 1, g);
+  const auto device = model.device();
+  for (int64_t u = 0; u < own; ++u) {
+    torch::NoGradGuard no_grad;
+    auto noise = DrawNormal(w.future.select(1, u).sizes(), g, device);
+    auto next = model.PredictNext(w.state, w.actions.select(1, u), 1, noise);
+    w.state = model.Advance(w.state, w.actions.select(1, u), next);
+  }
+  auto current = w.state.context.select(1, w.state.context.size(1) - 1);
+  auto target = model.TargetOf(current, w.future.select(1, own));
+  if (o.context_noise > 0) {
+    w.state.context = w.state.context + o.context_noise * DrawNormal(w.state.context.sizes(), g, device);
+  }
+  const int64_t batch = target.size(0);
+  auto mask = torch::rand({batch}, g, torch::kFloat).to(device) >= o.action_dropout;
+  auto cache = model.Prepare(w.state, w.actions.select(1, own), mask);
+  auto sigma = DrawSigma(diffusion, o, batch, g, device);
+  auto noise = DrawNormal(target.sizes(), g, device);
+  auto change = target.square().mean(-1, /*keepdim=*/true) / (diffusion.sigma_data * diffusion.sigma_data);
+  auto weight = 1.0 + o.changed_token_weight * torch::tanh(change);
+  auto loss = DenoisingLoss(*model.dynamics, target, sigma, noise, weight, cache, diffusion.sigma_data);
+  return {{"loss", loss}};
+}
+
+}  // namespace
+
+absl::Status TrainDynamics(WorldModel& model, const std::vector<LatentSequence>& sequences,
+                           const TrainOptions& options, const StagePaths& paths) {
+  const int64_t needed = options.dynamics_loss.unroll + 2;
+  for (const auto& s : sequences) {
+    if (s.frames() < needed) {
+      return absl::InvalidArgumentError("training dynamics: an episode has fewer frames than unroll + 2");
+    }
+  }
+  StageRun run{.name = "dynamics", .state_dir = paths.state_dir, .log_dir = paths.log_dir,
+               .options = options.dynamics, .seed = options.seed, .log_every = options.log_every,
+               .save_every = options.save_every, .quiet = paths.quiet, .loss = {}};
+  run.loss = [&](int64_t, torch::Generator& g) { return DynamicsLoss(model, sequences, options, g); };
+  return RunStage(*model.dynamics, run);
+}
+
+}  // namespace gwm

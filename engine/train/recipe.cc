@@ -1,0 +1,124 @@
+#include "engine/train/recipe.h"
+
+#include <filesystem>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/base/catch_torch.h"
+#include "engine/base/device.h"
+#include "engine/base/log.h"
+#include "engine/base/status.h"
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/data/latent_sequences.h"
+#include "engine/io/file.h"
+#include "engine/train/model_card.h"
+#include "engine/train/reset_pool.h"
+#include "engine/train/stages.h"
+
+namespace gwm {
+namespace {
+
+class Recipe {
+ public:
+  explicit Recipe(const RecipeOptions& options)
+      : options_(options), paths_{options.out + ".work", options.out + ".work/logs", options.quiet} {}
+
+  absl::Status Run() {
+    GWM_RETURN_IF_ERROR(Prepare());
+    if (options_.tokenizer) GWM_RETURN_IF_ERROR(Tokenizer());
+    if (options_.dynamics || options_.reward) GWM_RETURN_IF_ERROR(Encode());
+    if (options_.dynamics) {
+      GWM_RETURN_IF_ERROR(TrainDynamics(*model_, sequences_, options_.train, paths_));
+      GWM_RETURN_IF_ERROR(Save("dynamics"));
+    }
+    if (options_.reward) {
+      GWM_RETURN_IF_ERROR(TrainReward(*model_, sequences_, options_.train, paths_));
+      GWM_RETURN_IF_ERROR(Save("reward"));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Prepare() {
+    GWM_ASSIGN_OR_RETURN(device_, ChooseDevice(options_.device));
+    const int threads = UseComputeThreads(options_.threads);
+    GWM_RETURN_IF_ERROR(io::MakeDirectories(paths_.state_dir));
+    GWM_ASSIGN_OR_RETURN(data_, LoadDataset(options_.data, options_.model));
+    ModelConfig config = options_.model;
+    config.tasks = Tasks();
+    if (std::filesystem::exists(options_.out + "/config.json")) {
+      GWM_ASSIGN_OR_RETURN(auto loaded, LoadCheckpoint(options_.out));
+      model_ = std::move(loaded.model);
+      if (ConfigToJson(Comparable(model_->config)) != ConfigToJson(Comparable(config))) {
+        return absl::FailedPreconditionError(
+            absl::StrCat("training: ", options_.out,
+                         " holds a checkpoint of another config; choose another folder or remove it"));
+      }
+    } else {
+      GWM_ASSIGN_OR_RETURN(model_, WorldModel::Create(config, options_.train.seed));
+    }
+    model_->To(device_);
+    LogInfo(absl::StrCat("training on ", data_.episodes.size(), " episodes (", data_.frames(), " frames), ",
+                         device_.str(), ", ", threads, " threads; parameters: tokenizer ",
+                         ParameterCount(*model_->tokenizer), ", dynamics ",
+                         ParameterCount(*model_->dynamics), ", reward ", ParameterCount(*model_->reward)));
+    return absl::OkStatus();
+  }
+
+  static ModelConfig Comparable(ModelConfig config) {
+    config.tokenizer_digest.clear();
+    return config;
+  }
+
+  std::vector<std::string> Tasks() const {
+    std::vector<std::string> tasks;
+    for (const auto& e : data_.episodes) {
+      if (!e.task.empty() && std::find(tasks.begin(), tasks.end(), e.task) == tasks.end()) {
+        tasks.push_back(e.task);
+      }
+    }
+    std::sort(tasks.begin(), tasks.end());
+    return tasks;
+  }
+
+  absl::Status Tokenizer() {
+    GWM_RETURN_IF_ERROR(TrainTokenizer(*model_, data_, options_.train, paths_));
+    // The dynamics must see the very weights that the checkpoint will hold.
+    if (options_.train.bf16_checkpoint) RoundToBf16(*model_->tokenizer);
+    return Save("vae");
+  }
+
+  absl::Status Encode() {
+    sequences_ = EncodeDataset(*model_, data_);
+    model_->normalizer = MeasureLatents(sequences_, model_->config.diffusion.sigma_data);
+    model_->To(device_);
+    return absl::OkStatus();
+  }
+
+  absl::Status Save(const std::string& stage) {
+    model_->To(torch::kCPU);
+    GWM_RETURN_IF_ERROR(io::MakeDirectories(options_.out));
+    GWM_RETURN_IF_ERROR(WriteResetPool(options_.out, data_, model_->config));
+    const auto card = ModelCard(*model_, data_, options_.train, stage);
+    GWM_RETURN_IF_ERROR(SaveCheckpoint(options_.out, *model_,
+                                       {.bf16 = options_.train.bf16_checkpoint, .model_card = card}));
+    model_->To(device_);
+    return absl::OkStatus();
+  }
+
+  const RecipeOptions& options_;
+  StagePaths paths_;
+  torch::Device device_ = torch::kCPU;
+  Dataset data_;
+  std::unique_ptr<WorldModel> model_;
+  std::vector<LatentSequence> sequences_;
+};
+
+}  // namespace
+
+absl::Status RunRecipe(const RecipeOptions& options) {
+  return CatchTorch("training", [&]() { return Recipe(options).Run(); });
+}
+
+}  // namespace gwm

@@ -1,0 +1,58 @@
+#include "engine/train/random.h"
+#include "engine/train/stage.h"
+#include "engine/train/stages.h"
+
+namespace gwm {
+namespace {
+
+// Noise on the latents, in standardised units: imagined latents are never exact.
+constexpr double kLatentNoise = 0.05;
+
+LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& sequences, int64_t batch,
+                     torch::Generator& g) {
+  std::vector<torch::Tensor> before, after, centres, action, reward, terminated, success;
+  for (int64_t b = 0; b < batch; ++b) {
+    const auto& s = sequences[static_cast<size_t>(
+        DrawInt(0, static_cast<int64_t>(sequences.size()), g))];
+    const int64_t t = DrawInt(1, s.frames(), g);
+    before.push_back(s.latents[t - 1]);
+    after.push_back(s.latents[t]);
+    centres.push_back(s.centres[s.centres.size(0) == 1 ? 0 : DrawInt(0, t, g)]);
+    action.push_back(s.action[t]);
+    reward.push_back(s.reward[t]);
+    terminated.push_back(s.terminated[t]);
+    success.push_back(s.success[t]);
+  }
+  const auto device = model.device();
+  const auto stack = [&](const std::vector<torch::Tensor>& x) { return torch::stack(x).to(device); };
+  const auto noisy = [&](const std::vector<torch::Tensor>& x) {
+    auto z = model.Standardise(stack(x));
+    return z + kLatentNoise * DrawNormal(z.sizes(), g, device);
+  };
+  auto z0 = noisy(before);
+  auto z1 = noisy(after);
+  auto out = model.reward->forward(z0, z1, stack(centres), stack(action));
+  const auto& config = model.config.reward;
+  auto code = TwoHot(stack(reward), config.bins, config.symlog_limit);
+  auto reward_loss = -(code * torch::log_softmax(out.reward_logits, -1)).sum(-1).mean();
+  auto terminated_loss =
+      torch::binary_cross_entropy_with_logits(out.terminated_logits, stack(terminated));
+  auto success_loss = torch::binary_cross_entropy_with_logits(out.success_logits, stack(success));
+  auto total = reward_loss + terminated_loss + success_loss;
+  return {{"loss", total}, {"reward", reward_loss}, {"success", success_loss}};
+}
+
+}  // namespace
+
+absl::Status TrainReward(WorldModel& model, const std::vector<LatentSequence>& sequences,
+                         const TrainOptions& options, const StagePaths& paths) {
+  StageRun run{.name = "reward", .state_dir = paths.state_dir, .log_dir = paths.log_dir,
+               .options = options.reward, .seed = options.seed, .log_every = options.log_every,
+               .save_every = options.save_every, .quiet = paths.quiet, .loss = {}};
+  run.loss = [&](int64_t, torch::Generator& g) {
+    return RewardLoss(model, sequences, options.reward.batch, g);
+  };
+  return RunStage(*model.reward, run);
+}
+
+}  // namespace gwm

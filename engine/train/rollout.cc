@@ -1,0 +1,71 @@
+#include "engine/train/rollout.h"
+
+#include "engine/model/pixel_frame.h"
+#include "engine/model/step_noise.h"
+#include "engine/scene/render.h"
+
+namespace gwm {
+
+RolloutStart StartFromEpisode(const WorldModel& model, const Dataset& data, size_t episode,
+                              const torch::Tensor& starts, int64_t history) {
+  torch::NoGradGuard no_grad;
+  const auto& e = data.episodes[episode];
+  RolloutStart out;
+  out.anchors = model.tokenizer->ChooseAnchors(data.Scenes(episode, starts, model.config));
+  std::vector<torch::Tensor> frames, actions;
+  for (int64_t back = history - 1; back > 0; --back) {
+    auto earlier = (starts - back).clamp_min(0);
+    auto scene = data.Scenes(episode, earlier, model.config);
+    frames.push_back(model.tokenizer->Encode(scene, out.anchors).mean);
+  }
+  frames.push_back(out.anchors.latents);
+  for (int64_t back = history - 2; back >= 0; --back) {
+    auto frame = (starts - back).clamp_min(0);
+    actions.push_back(e.action.index_select(0, frame) *
+                      ((starts - back) > 0).to(torch::kFloat).unsqueeze(-1));
+  }
+  auto past = actions.empty() ? e.action.new_zeros({starts.size(0), 0, e.action.size(1)})
+                              : torch::stack(actions, 1);
+  out.state = model.Begin(model.Standardise(torch::stack(frames, 1)), past, out.anchors.centres);
+  return out;
+}
+
+std::vector<RolloutStep> Rollout(const WorldModel& model, const RolloutStart& start,
+                                 const torch::Tensor& actions, int64_t calls, uint64_t seed,
+                                 uint32_t episode) {
+  torch::NoGradGuard no_grad;
+  DynamicsState state = start.state;
+  std::vector<RolloutStep> steps;
+  for (int64_t h = 0; h < actions.size(1); ++h) {
+    auto action = actions.select(1, h);
+    std::vector<torch::Tensor> noise;
+    for (int64_t b = 0; b < actions.size(0); ++b) {
+      noise.push_back(StepNoise(model.config, {.seed = seed, .env = static_cast<uint32_t>(b), .episode = episode,
+                                               .step = static_cast<uint32_t>(h)}));
+    }
+    auto next = model.PredictNext(state, action, calls, torch::cat(noise).to(model.device()));
+    auto current = state.context.select(1, state.context.size(1) - 1);
+    auto out = model.reward->forward(current, next, state.centres, action);
+    steps.push_back({next, TwoHotValue(out.reward_logits, model.reward->symlog_limit()),
+                     torch::sigmoid(out.success_logits)});
+    state = model.Advance(state, action, next);
+  }
+  return steps;
+}
+
+RolloutImages RenderLatents(const WorldModel& model, const torch::Tensor& latents,
+                            const Anchors& anchors) {
+  torch::NoGradGuard no_grad;
+  auto gaussians = DecodeStandardised(model, latents, anchors);
+  std::vector<torch::Tensor> rgb, depth;
+  for (int64_t b = 0; b < latents.size(0); ++b) {
+    const auto& scene = anchors.reset;
+    const Cameras cameras{scene.intrinsics[b], scene.world_from_cam[b], scene.height, scene.width};
+    auto image = Render(gaussians[b], cameras);
+    rgb.push_back(image.rgb);
+    depth.push_back(image.depth);
+  }
+  return {torch::stack(rgb), torch::stack(depth)};
+}
+
+}  // namespace gwm

@@ -1,0 +1,35 @@
+// The three training stages of a world model.
+#ifndef GWM_ENGINE_TRAIN_STAGES_H_
+#define GWM_ENGINE_TRAIN_STAGES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "engine/data/latent_sequences.h"
+#include "engine/train/options.h"
+
+namespace gwm {
+
+struct StagePaths {
+  std::string state_dir;
+  std::string log_dir;
+  bool quiet = false;
+};
+
+// Tokenizer: KL, pixel or Chamfer + matched-feature loss, rendered L1 (options.vae_loss).
+absl::Status TrainTokenizer(WorldModel& model, const Dataset& data, const TrainOptions& options,
+                            const StagePaths& paths);
+
+// Denoiser on latent sequences; the tokenizer is not touched. Rows start from a reset frame and a current frame of one
+// sequence; up to `unroll` own predictions precede the trained step.
+absl::Status TrainDynamics(WorldModel& model, const std::vector<LatentSequence>& sequences,
+                           const TrainOptions& options, const StagePaths& paths);
+
+// Reward, termination and success on real transitions with noise on the latents.
+absl::Status TrainReward(WorldModel& model, const std::vector<LatentSequence>& sequences,
+                         const TrainOptions& options, const StagePaths& paths);
+
+}  // namespace gwm
+
+#endif  // GWM_ENGINE_TRAIN_STAGES_H_
