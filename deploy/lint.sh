@@ -63,7 +63,8 @@ fi
 
 [ ${#cpp[@]} -gt 0 ] && check clang-format clang-format --dry-run -Werror "${cpp[@]}"
 check ruff "$python/ruff" check --config "$config" --quiet "${python_folders[@]}"
-[ -d clients/python/src/gwm ] && check mypy env MYPYPATH=clients/python/src "$python/mypy" --config-file "$config" clients/python/src/gwm
+check mypy env MYPYPATH=clients/python/src:deploy "$python/mypy" --config-file "$config" -p gwm -p demo -p image_check
+check "mypy (tools)" "$python/mypy" --config-file "$config" deploy/run_tests.py deploy/run_benchmarks.py
 check shellcheck shellcheck "${shell[@]}"
 if [ -e build/release/compile_commands.json ]; then
   if [ "$mode" = all ]; then mapfile -t tidy_sources < <(tracked '*.cc' | compiled); else
