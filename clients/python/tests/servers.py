@@ -16,9 +16,9 @@ from fakes import point_server
 
 import gwm
 
-BUILD = Path(os.environ.get("GWM_TEST_BUILD", REPOSITORY / "build" / "release"))
+BUILD = Path(REPOSITORY / os.environ.get("GWM_BUILD", "build/release"))
 PROGRAM = BUILD / "bin" / "gwm-server"
-CHECKPOINT = Path(os.environ.get("GWM_TEST_CHECKPOINT", REPOSITORY / "checkpoints" / "gwm-small"))
+CHECKPOINT = Path(REPOSITORY / os.environ.get("GWM_CHECKPOINT", "checkpoints/gwm-small"))
 START_TIMEOUT_S = 60.0
 
 

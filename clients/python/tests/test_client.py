@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 import numpy as np
 import pytest
+from conftest import DATA
 from fakes import FakeModel, model_server, point_server
 
 import gwm
@@ -176,3 +177,17 @@ def test_an_error_tells_code_reason_field_and_value() -> None:
     assert "value at [1, 1] is 7; allowed are -1 to 1" in str(caught.value)
     assert caught.value.field == "actions"
     assert caught.value.metadata == {}
+
+
+def test_frames_of_an_episode_carry_the_actions_between_them() -> None:
+    episode = gwm.read_episode(DATA / "episodes" / "hammer-v3" / "noisy_005.safetensors.zst")
+    frames = gwm.RgbdFrames.from_episode(episode, [4, 9], context=3)
+    assert frames.rgb.shape == (2, 3, 1, 64, 64, 3)
+    np.testing.assert_array_equal(frames.rgb[1, 2], episode.rgb[9])
+    assert frames.actions is not None
+    np.testing.assert_array_equal(frames.actions[0], episode.action[3:5])
+    early = gwm.RgbdFrames.from_episode(episode, [0, 9], context=3)
+    assert early.rgb.shape[1] == 1
+    assert early.actions is None
+    with pytest.raises(IndexError, match="row 101"):
+        gwm.RgbdFrames.from_episode(episode, [101])

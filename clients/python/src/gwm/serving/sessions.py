@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from gwm.serving.worker import Worker, WorkerError, WorkerFactory
 # How many closed and expired sessions are remembered, so that late calls learn what became of them.
 _TOMBSTONES = 1024
 _INSTANCE_CHARACTERS = 16
+_STARTS_AT_A_TIME = 4
 
 
 @dataclass
@@ -109,7 +111,12 @@ class SessionTable:
         self._reserve(num_envs)
         workers: list[Worker] = []
         try:
-            workers.extend(self._take_worker() for _ in range(num_envs))
+            # Side by side: each may have to start a process and load a scene.
+            with ThreadPoolExecutor(min(num_envs, _STARTS_AT_A_TIME)) as starters:
+                started = [starters.submit(self._take_worker) for _ in range(num_envs)]
+            workers.extend(future.result() for future in started if future.exception() is None)
+            for future in started:
+                future.result()
         except BaseException:
             self._release(num_envs, workers)
             raise
