@@ -24,7 +24,7 @@ _STEP_INFOS = ("success", "success_probability", "step_index", "failed")
 
 
 class SB3WorldVecEnv(VecEnv):
-    """Arguments as in WorldVectorEnv, without autoreset_mode. infos carry "is_success", as callbacks expect."""
+    """Arguments as in WorldVectorEnv, without autoreset_mode. infos carry "is_success" for callbacks."""
 
     def __init__(self, address: str, *, num_envs: int = 1, **options: Any) -> None:
         self._envs = WorldVectorEnv(
