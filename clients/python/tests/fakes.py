@@ -9,7 +9,6 @@ from typing import Any
 
 import grpc
 import numpy as np
-
 from gwm._generated import (
     perception_pb2,
     perception_pb2_grpc,

@@ -10,11 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import gwm
 import pytest
 from conftest import REPOSITORY
 from fakes import point_server
-
-import gwm
 
 BUILD = Path(REPOSITORY / os.environ.get("GWM_BUILD", "build/release"))
 PROGRAM = BUILD / "bin" / "gwm-server"

@@ -11,12 +11,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import gwm
 import numpy as np
 import pytest
 from conftest import DATA, REPOSITORY
 from fakes import point_server
-
-import gwm
 from gwm.cli.main import main
 from gwm.cli.serve_env import parse_options
 from gwm.evaluate import bootstrap_interval, score, wilson_interval

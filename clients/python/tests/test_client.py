@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import grpc
+import gwm
 import numpy as np
 import pytest
 from conftest import DATA
 from fakes import FakeModel, model_server, point_server
-
-import gwm
 from gwm._generated import server_pb2, simulator_pb2
 from gwm.channel import largest_reply_bytes
 

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
+import gwm
 import numpy as np
 import pytest
 from google.protobuf import descriptor_pool, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from servers import serving
-
-import gwm
 from gwm._generated import scene_pb2, simulator_pb2, tensor_pb2
 from gwm.wire import to_tensor
+from servers import serving
 
 MUTATIONS_PER_CALL = 400
 SERVICE = "gwm.v1.Simulator"

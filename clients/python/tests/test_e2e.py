@@ -7,16 +7,15 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import gwm
 import gymnasium
 import numpy as np
 import pytest
 from conftest import DATA
+from gwm.cli.main import main
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 from servers import model_server
-
-import gwm
-from gwm.cli.main import main
 
 pytestmark = pytest.mark.e2e
 

@@ -10,7 +10,6 @@ import pytest
 import safetensors.numpy
 import zstandard
 from conftest import DATA
-
 from gwm.episode import (
     FORMAT,
     Episode,

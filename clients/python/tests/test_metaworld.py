@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import DATA
-
 from gwm.envs.metaworld import MetaWorldConfig, MetaWorldEnv, ViewOffset, depth_to_mm
 from gwm.episode import Episode, read_episode
 

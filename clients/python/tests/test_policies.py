@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import DATA
-
 from gwm.dataset import DEFAULT_COUNTS, DEFAULT_TASKS, plan_episodes
 from gwm.episode import read_episode
 from gwm.policies import NOISE_STD, episode_generator, make_policy

@@ -10,10 +10,9 @@ from fakes import point_server
 
 pytest.importorskip("stable_baselines3")
 
+from gwm.envs.sb3 import SB3WorldVecEnv
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecMonitor
-
-from gwm.envs.sb3 import SB3WorldVecEnv
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import grpc
+import gwm
 import numpy as np
 import pytest
 from fakes import PointBackend, point_server
-
-import gwm
 from gwm._generated import simulator_pb2, tensor_pb2
 from gwm.serving.gymnasium_backend import GymnasiumBackend
 from gwm.serving.serve import EnvServer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from gwm._generated import tensor_pb2
 from gwm.wire import TensorError, from_tensor, numpy_dtype, to_tensor
 

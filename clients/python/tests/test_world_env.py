@@ -6,15 +6,14 @@ import itertools
 import warnings
 from collections.abc import Iterator
 
+import gwm
 import gymnasium
 import numpy as np
 import pytest
 from fakes import point_server
+from gwm.serving.serve import EnvServer
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
-
-import gwm
-from gwm.serving.serve import EnvServer
 
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED]
 

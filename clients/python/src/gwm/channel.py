@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
-
 from gwm._generated import (
     perception_pb2_grpc,
     server_pb2,

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from google.protobuf import duration_pb2
-
 from gwm._generated import perception_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.channel import DEFAULT_TIMEOUT_S, Connection
 from gwm.retry import RetryPolicy

@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import numpy as np
-
 from gwm.envs.metaworld import SOURCE, depth_to_mm
 from gwm.episode import Episode
 from gwm.rollout import Trajectory

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
 from gwm.envs.metaworld import ACTION_SIZE, SOURCE, MetaWorldConfig, MetaWorldEnv, depth_to_mm
 from gwm.episode import Episode, write_episode
 from gwm.policies import KINDS, Policy, make_policy

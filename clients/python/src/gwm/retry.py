@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import grpc
-
 from gwm.errors import GwmError
 
 Result = TypeVar("Result")

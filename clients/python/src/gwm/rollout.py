@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from gwm.client import Client
 from gwm.policies import Policy
 from gwm.session import Session

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-
 from gwm._generated import scene_pb2, simulator_pb2, tensor_pb2
 from gwm.channel import Connection
 from gwm.errors import GwmError

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from gwm._generated import scene_pb2
 from gwm.episode import Episode
 from gwm.wire import from_tensor, to_tensor

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from gwm._generated import tensor_pb2
 
 Array = npt.NDArray[Any]

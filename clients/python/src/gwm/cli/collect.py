@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from gwm.cli.target import add_target, connect, positive
 from gwm.collect import episode_path, recorded_observations, to_episode
 from gwm.episode import write_episode

@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import numpy as np
-
 from gwm.cli.target import add_address, connect, positive
 from gwm.errors import UnimplementedError
 

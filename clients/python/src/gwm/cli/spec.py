@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 from google.protobuf import json_format
-
 from gwm.cli.target import add_target, connect
 from gwm.types import FieldSpec, Spec
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from gwm.cli.target import add_target, connect, positive
 from gwm.png import write_png
 from gwm.policies import make_policy

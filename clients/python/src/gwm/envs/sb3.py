@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from gwm.envs.world_vector import WorldVectorEnv
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecEnv
-
-from gwm.envs.world_vector import WorldVectorEnv
 
 Array = npt.NDArray[Any]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
-
 from gwm.types import Array, FieldSpec, Spec
+from gymnasium import spaces
 
 # What `obs=` of gwm/World-v0 can be: the name of the server's observation.
 OBSERVATION_MODES = ("rgb", "latent", "state")

@@ -7,7 +7,6 @@ from typing import Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-
 from gwm.client import Client
 from gwm.envs.spaces import action_space, observation_space, select_view
 from gwm.types import RgbdFrames

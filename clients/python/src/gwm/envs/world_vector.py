@@ -8,11 +8,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
-
 from gwm.client import Client
 from gwm.envs.spaces import action_space, observation_space, select_view
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
 
 Array = npt.NDArray[Any]
 

@@ -9,9 +9,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium import spaces
-
 from gwm.serving.backend import BackendSpec, Field, Outcome, UnsupportedError
+from gymnasium import spaces
 
 Array = npt.NDArray[Any]
 

@@ -9,7 +9,6 @@ from typing import Any
 import grpc
 from google.protobuf import message, message_factory
 from google.protobuf.descriptor import ServiceDescriptor
-
 from gwm.serving.status import Refusal
 
 _LOG = logging.getLogger("gwm.serve")

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any
 
 import grpc
-
 from gwm._generated import server_pb2, simulator_pb2
 from gwm.serving.backend import BackendSpec
 from gwm.serving.handler import unary_handlers

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from google.protobuf import duration_pb2, timestamp_pb2
-
 from gwm._generated import server_pb2
 from gwm.serving.backend import BackendSpec
 from gwm.serving.sessions import SessionTable

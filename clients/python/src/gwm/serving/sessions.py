@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from gwm._generated import simulator_pb2
 from gwm.serving.backend import BackendSpec
 from gwm.serving.status import Refusal

@@ -12,7 +12,6 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 from google.protobuf import duration_pb2, timestamp_pb2
-
 from gwm._generated import scene_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.serving import validate
 from gwm.serving.backend import BackendSpec, Outcome, UnsupportedError

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from gwm._generated import scene_pb2, tensor_pb2
 from gwm.serving.backend import BackendSpec, Field
 from gwm.serving.status import Refusal

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy.typing as npt
-
 from gwm.serving.backend import Backend, BackendSpec, Outcome, UnsupportedError, make_backend
 
 Array = npt.NDArray[Any]
