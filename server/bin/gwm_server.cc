@@ -1,0 +1,127 @@
+// gwm-server: see flags.cc for its command line.
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/api/world.h"
+#include "server/bin/flags.h"
+#include "server/bin/health_probe.h"
+#include "server/bin/load_config.h"
+#include "server/bin/stop_signal.h"
+#include "server/convert/config.h"
+#include "server/rpc/server.h"
+
+namespace gwm::server {
+namespace {
+
+constexpr int kExitError = 1;
+constexpr int kExitUsage = 2;
+
+int Fail(const absl::Status& status, int code = kExitError) {
+  std::fprintf(stderr, "gwm-server: %s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+WorldFactory EngineWorld(const ServerOptions& options) {
+  return [options] {
+    return OpenWorld({.checkpoint_dir = options.checkpoint,
+                      .device = options.device,
+                      .pool_bytes = static_cast<int64_t>(options.state_pool_bytes),
+                      .threads = static_cast<int>(options.threads)});
+  };
+}
+
+// A reader never sees half of the file.
+absl::Status WritePortFile(const std::string& path, const std::vector<std::string>& addresses) {
+  const std::string unfinished = path + ".tmp";
+  std::ofstream file(unfinished);
+  for (const std::string& address : addresses) file << address << "\n";
+  file.close();
+  if (!file || std::rename(unfinished.c_str(), path.c_str()) != 0) {
+    return absl::UnavailableError(absl::StrCat("cannot write ", path));
+  }
+  return absl::OkStatus();
+}
+
+int Check(const ServerOptions& options) {
+  auto world = EngineWorld(options)();
+  if (!world.ok()) return Fail(world.status());
+  const WorldSpec& spec = (*world)->spec();
+  std::printf("ok: %s, digest %s, on %s, room for %lld states\n", spec.model_id.c_str(),
+              spec.checkpoint_digest.c_str(), spec.device.c_str(),
+              static_cast<long long>(spec.pool_states));
+  return 0;
+}
+
+void Announce(const Server& server, const ServerOptions& options, const Log& log) {
+  log.Info(absl::StrCat("configuration:\n", ConfigText(ToProto(options))));
+  log.Info(absl::StrCat("model ", server.spec().model_id, ", digest ",
+                        server.spec().checkpoint_digest, ", on ", server.spec().device));
+  std::printf("listening on %s\n", absl::StrJoin(server.addresses(), ", ").c_str());
+  if (server.metrics_port() != 0) std::printf("metrics on port %d\n", server.metrics_port());
+  std::fflush(stdout);
+}
+
+int Serve(const Flags& flags, const ServerOptions& options, const StopSignal& stop) {
+  const SystemClock clock;
+  const Log log(options.log_level);
+  auto server = Server::Start({.options = options,
+                               .world = EngineWorld(options),
+                               .clock = &clock,
+                               .log = &log,
+                               .random = SystemRandom(),
+                               .version = GWM_VERSION});
+  if (!server.ok()) return Fail(server.status());
+  Announce(**server, options, log);
+  if (!flags.port_file.empty()) {
+    if (auto status = WritePortFile(flags.port_file, (*server)->addresses()); !status.ok()) {
+      return Fail(status);
+    }
+  }
+  while (!stop.Wait(absl::InfiniteDuration()).has_value()) {
+  }
+  log.Info("stopping: finishing the calls that run");
+  (*server)->BeginDrain();
+  // A second signal cuts the waiting short.
+  const bool hurry = stop.Wait(options.lame_duck).has_value();
+  (*server)->Shutdown(hurry ? absl::ZeroDuration() : options.drain_timeout);
+  log.Info("stopped");
+  return 0;
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const auto flags = ParseFlags(arguments);
+  if (!flags.ok()) {
+    Fail(flags.status(), kExitUsage);
+    std::fprintf(stderr, "Try gwm-server --help.\n");
+    return kExitUsage;
+  }
+  if (flags->mode == Flags::Mode::kHelp) {
+    std::fputs(HelpText().c_str(), stdout);
+    return 0;
+  }
+  if (flags->mode == Flags::Mode::kHealth) {
+    const absl::Status healthy = ProbeHealth(flags->health_address, absl::Seconds(5));
+    return healthy.ok() ? 0 : Fail(healthy);
+  }
+  const auto options = LoadOptions(*flags);
+  if (!options.ok()) return Fail(options.status(), kExitUsage);
+  if (flags->mode == Flags::Mode::kPrintConfig) {
+    std::fputs(ConfigText(ToProto(*options)).c_str(), stdout);
+    return 0;
+  }
+  if (flags->mode == Flags::Mode::kCheck) return Check(*options);
+  const StopSignal stop;
+  return Serve(*flags, *options, stop);
+}
+
+}  // namespace
+}  // namespace gwm::server
+
+int main(int argc, char** argv) {
+  return gwm::server::Main(std::vector<std::string>(argv + 1, argv + argc));
+}

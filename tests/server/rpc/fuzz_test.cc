@@ -1,0 +1,291 @@
+// Thousands of broken requests: the server answers each with a documented code and goes on serving.
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <functional>
+#include <future>
+#include <limits>
+#include <map>
+#include <random>
+
+#include "tests/server/rpc/server_fixture.h"
+
+namespace gwm::server {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using Random = std::mt19937_64;
+
+template <typename T>
+T Pick(Random& random, std::initializer_list<T> values) {
+  return *(values.begin() + random() % values.size());
+}
+
+int64_t NastyInteger(Random& random) {
+  return Pick<int64_t>(random, {0, 1, -1, 2, 3, 255, 65'536, INT32_MAX, INT32_MIN, INT64_MAX,
+                                INT64_MIN, int64_t{1} << 62, static_cast<int64_t>(random())});
+}
+double NastyNumber(Random& random) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  return Pick<double>(random, {0, -1, 1e-30, 1e30, 1e300, kInfinity, -kInfinity,
+                               std::numeric_limits<double>::quiet_NaN()});
+}
+std::string NastyBytes(Random& random, std::string value) {
+  switch (random() % 6) {
+    case 0:
+      return "";
+    case 1:
+      return value.substr(0, value.size() / 2);
+    case 2:
+      return value + value;
+    case 3:
+      return std::string(value.size(), '\xff');
+    case 4:
+      return std::string(random() % 100'000, '\x7f');
+    default:
+      for (int i = 0; i < 4 && !value.empty(); ++i) {
+        value[random() % value.size()] = static_cast<char>(random());
+      }
+      return value;
+  }
+}
+
+void MutateMessage(Message& message, Random& random);
+
+void MutateScalar(Message& message, const FieldDescriptor& field, Random& random) {
+  const auto& reflection = *message.GetReflection();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return reflection.SetUInt32(&message, &field, static_cast<uint32_t>(NastyInteger(random)));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return reflection.SetUInt64(&message, &field, static_cast<uint64_t>(NastyInteger(random)));
+    case FieldDescriptor::CPPTYPE_INT32:
+      return reflection.SetInt32(&message, &field, static_cast<int32_t>(NastyInteger(random)));
+    case FieldDescriptor::CPPTYPE_INT64:
+      return reflection.SetInt64(&message, &field, NastyInteger(random));
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return reflection.SetEnumValue(&message, &field, static_cast<int>(NastyInteger(random)));
+    case FieldDescriptor::CPPTYPE_STRING: {
+      const std::string old = reflection.GetString(message, &field);
+      const std::string value = NastyBytes(random, old);
+      // A string field must stay UTF-8 to be sent at all.
+      const bool bytes = field.type() == FieldDescriptor::TYPE_BYTES;
+      return reflection.SetString(&message, &field, bytes ? value : std::string(value.size() % 99, 'x'));
+    }
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return MutateMessage(*reflection.MutableMessage(&message, &field), random);
+    default:
+      return;
+  }
+}
+
+void MutateRepeated(Message& message, const FieldDescriptor& field, Random& random) {
+  const auto& reflection = *message.GetReflection();
+  const int size = reflection.FieldSize(message, &field);
+  if (size > 0 && random() % 3 == 0) return reflection.RemoveLast(&message, &field);
+  const int index = size > 0 ? static_cast<int>(random() % static_cast<uint64_t>(size)) : 0;
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return reflection.AddUInt32(&message, &field, static_cast<uint32_t>(NastyInteger(random)));
+    case FieldDescriptor::CPPTYPE_INT64:
+      if (size == 0 || random() % 4 == 0) {
+        return reflection.AddInt64(&message, &field, NastyInteger(random));
+      }
+      return reflection.SetRepeatedInt64(&message, &field, index, NastyInteger(random));
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      if (size == 0) return reflection.AddFloat(&message, &field, 1.0f);
+      return reflection.SetRepeatedFloat(&message, &field, index,
+                                         static_cast<float>(NastyNumber(random)));
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return reflection.AddEnumValue(&message, &field, static_cast<int>(NastyInteger(random)));
+    case FieldDescriptor::CPPTYPE_STRING:
+      return reflection.AddString(&message, &field, "nonsense");
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      if (size == 0) {
+        reflection.AddMessage(&message, &field);
+        return;
+      }
+      return MutateMessage(*reflection.MutableRepeatedMessage(&message, &field, index), random);
+    default:
+      return;
+  }
+}
+
+// Changes one field somewhere below `message`.
+void MutateMessage(Message& message, Random& random) {
+  const auto& descriptor = *message.GetDescriptor();
+  if (descriptor.field_count() == 0) return;
+  const auto& field =
+      *descriptor.field(static_cast<int>(random() % static_cast<uint64_t>(descriptor.field_count())));
+  if (field.is_repeated()) {
+    MutateRepeated(message, field, random);
+  } else {
+    MutateScalar(message, field, random);
+  }
+}
+
+std::string MutateBytes(std::string bytes, Random& random) {
+  for (uint64_t edits = 1 + random() % 3; edits > 0 && !bytes.empty(); --edits) {
+    const size_t at = random() % bytes.size();
+    switch (random() % 4) {
+      case 0:
+        bytes[at] = static_cast<char>(random());
+        break;
+      case 1:
+        bytes.erase(at, 1 + random() % 8);
+        break;
+      case 2:
+        bytes.insert(at, 1 + random() % 8, static_cast<char>(random()));
+        break;
+      default:
+        bytes.resize(at);
+        break;
+    }
+  }
+  return bytes;
+}
+
+struct Seed {
+  std::string method;
+  std::shared_ptr<Message> request;
+};
+
+class FuzzTest : public ServerTest {
+ protected:
+  void SetUp() override {
+    options_.limits.max_imagine_steps = 5;
+    options_.limits.max_message_bytes = 1 << 20;
+    StartServer();
+  }
+
+  grpc::Status Send(const std::string& method, const std::string& bytes) {
+    grpc::ClientContext context;
+    const grpc::Slice slice(bytes);
+    const grpc::ByteBuffer request(&slice, 1);
+    grpc::ByteBuffer response;
+    std::promise<grpc::Status> answered;
+    grpc::GenericStub(channel_).UnaryCall(&context, "/gwm.v1." + method, {}, &request, &response,
+                                          [&](grpc::Status s) { answered.set_value(s); });
+    return answered.get_future().get();
+  }
+
+  // A valid request for every RPC.
+  std::vector<Seed> Seeds(const std::string& id) {
+    std::vector<Seed> seeds;
+    const auto add = [&](const std::string& method, auto request) {
+      seeds.push_back({method, std::make_shared<decltype(request)>(request)});
+    };
+    v1::CreateSessionRequest create;
+    create.set_num_envs(1);
+    create.mutable_idle_ttl()->set_seconds(60);
+    create.mutable_sampler()->set_calls(1);
+    create.add_observations("rgb");
+    v1::GetSessionRequest get;
+    get.set_session_id(id);
+    v1::ResetRequest reset_pool, reset_frames, reset_episode;
+    reset_pool.set_session_id(id);
+    reset_pool.add_env_ids(1);
+    reset_pool.add_pool_indices(2);
+    reset_frames.set_session_id(id);
+    *reset_frames.mutable_frames() = fakes::TestFrames(2, 2, 9);
+    *reset_frames.mutable_frames()->mutable_actions() = fakes::F32({2, 1, 2}, {0, 0, 0, 0});
+    reset_episode.set_session_id(id);
+    reset_episode.mutable_episode()->set_path("a/b.safetensors");
+    v1::StepRequest step = StepOf(id, {0.0f, 0.0f});
+    step.add_observations("rgb");
+    *step.mutable_camera() = fakes::TestCamera(4, 4);
+    v1::RenderRequest render;
+    render.set_session_id(id);
+    *render.add_cameras() = fakes::TestCamera(4, 4);
+    render.add_outputs(v1::RENDER_OUTPUT_DEPTH);
+    v1::ImagineRequest imagine;
+    imagine.set_session_id(id);
+    *imagine.mutable_actions() = fakes::F32({1, 1, 2}, {0, 0});
+    imagine.add_outputs("latent");
+    v1::EncodeRequest encode;
+    *encode.mutable_frames() = fakes::TestFrames(1, 1, 9);
+    v1::FeaturesRequest features;
+    *features.mutable_frames() = fakes::TestFrames(1, 1, 9);
+    v1::DecodeRequest decode;
+    *decode.mutable_latents() = fakes::F32({1, 3, 4}, std::vector<float>(12));
+    *decode.mutable_frames() = fakes::TestFrames(1, 1, 9);
+    v1::GetSpecRequest spec;
+    spec.set_model_id("fake");
+    add("Simulator/CreateSession", create);
+    add("Simulator/GetSession", get);
+    add("Simulator/Reset", reset_pool);
+    add("Simulator/Reset", reset_frames);
+    add("Simulator/Reset", reset_episode);
+    add("Simulator/Step", step);
+    add("Simulator/Render", render);
+    add("Simulator/Imagine", imagine);
+    add("Simulator/GetSpec", spec);
+    add("Perception/Encode", encode);
+    add("Perception/Features", features);
+    add("Perception/Decode", decode);
+    return seeds;
+  }
+
+  // Documented, and no bug of ours.
+  void ExpectDocumented(const grpc::Status& status, const std::string& method) {
+    static const std::map<grpc::StatusCode, bool> kAllowed = {
+        {grpc::OK, true},           {grpc::INVALID_ARGUMENT, true},   {grpc::NOT_FOUND, true},
+        {grpc::OUT_OF_RANGE, true}, {grpc::FAILED_PRECONDITION, true}, {grpc::UNIMPLEMENTED, true},
+        {grpc::DATA_LOSS, true},    {grpc::RESOURCE_EXHAUSTED, true},
+        {grpc::INTERNAL, true}};  // of gRPC itself, for bytes that are no message
+    EXPECT_TRUE(kAllowed.contains(status.error_code()))
+        << method << ": " << status.error_code() << " " << status.error_message();
+    EXPECT_NE(fakes::DetailsOf(status).reason, "BUG") << method << status.error_message();
+  }
+
+  void ExpectServing(const std::string& id) {
+    v1::ResetRequest reset;
+    reset.set_session_id(id);
+    v1::ResetReply reset_reply;
+    ASSERT_TRUE(Reset(reset, &reset_reply).ok());
+    v1::StepReply reply;
+    ASSERT_TRUE(Step(StepOf(id, {0.0f, 0.0f}), &reply).ok());
+  }
+
+  void Fuzz(const std::function<std::string(const Seed&, Random&)>& mutate) {
+    const std::string id = Ready(2);
+    Random random(2024);
+    for (const Seed& seed : Seeds(id)) {
+      ASSERT_NO_FATAL_FAILURE(ExpectServing(id));
+      const grpc::Status valid = Send(seed.method, seed.request->SerializeAsString());
+      EXPECT_TRUE(valid.ok() || valid.error_code() == grpc::UNIMPLEMENTED)
+          << seed.method << valid.error_message();
+      for (int i = 0; i < 400; ++i) {
+        ExpectDocumented(Send(seed.method, mutate(seed, random)), seed.method);
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(ExpectServing(id));
+  }
+};
+
+TEST_F(FuzzTest, SurvivesStructuredMutationsOfEveryRequest) {
+  Fuzz([](const Seed& seed, Random& random) {
+    std::unique_ptr<Message> request(seed.request->New());
+    request->CopyFrom(*seed.request);
+    for (uint64_t edits = 1 + random() % 2; edits > 0; --edits) MutateMessage(*request, random);
+    return request->SerializeAsString();
+  });
+}
+
+TEST_F(FuzzTest, SurvivesRawByteMutationsOfEveryRequest) {
+  Fuzz([](const Seed& seed, Random& random) {
+    return MutateBytes(seed.request->SerializeAsString(), random);
+  });
+}
+
+TEST_F(FuzzTest, RefusesAMessageAboveTheLimitBeforeReadingIt) {
+  const std::string id = Ready(2);
+  const grpc::Status status = Send("Simulator/Step", std::string((1 << 20) + 1, 'x'));
+  EXPECT_EQ(status.error_code(), grpc::RESOURCE_EXHAUSTED);
+  ExpectServing(id);
+}
+
+}  // namespace
+}  // namespace gwm::server

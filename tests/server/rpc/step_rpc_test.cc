@@ -1,0 +1,374 @@
+// Reset, Step and Render on vector sessions.
+#include <gmock/gmock.h>
+
+#include "tests/server/rpc/server_fixture.h"
+
+namespace gwm::server {
+namespace {
+
+using fakes::Bools;
+using fakes::DetailsOf;
+using fakes::F32;
+using fakes::Floats;
+using fakes::Shape;
+using ::testing::ElementsAre;
+using StepRpcTest = ServerTest;
+
+TEST_F(StepRpcTest, AddsActionsAndReportsEveryRow) {
+  const std::string id = Ready(2, 7, {"latent"});
+  const auto before = Positions(id);
+  v1::StepReply reply;
+  ASSERT_TRUE(Step(StepOf(id, {0.5f, -0.25f}), &reply).ok());
+  EXPECT_THAT(Floats(reply.reward()), ElementsAre(1.0f, -0.5f));
+  EXPECT_THAT(Bools(reply.terminated()), ElementsAre(false, false));
+  EXPECT_THAT(Bools(reply.success()), ElementsAre(false, false));
+  EXPECT_THAT(reply.step_index(), ElementsAre(1, 1));
+  EXPECT_EQ(reply.row_status_size(), 2);
+  EXPECT_EQ(reply.timing().sampler_calls(), 2u);
+  EXPECT_EQ(reply.timing().batch_size(), 2u);
+  ASSERT_EQ(Shape(reply.observations().at("latent")), (std::vector<int64_t>{2, 3, 4}));
+  EXPECT_EQ(Floats(reply.observations().at("latent"))[0], before[0] + 0.5f);
+  EXPECT_THAT(Positions(id), ElementsAre(before[0] + 0.5f, before[1] + 0.5f, before[2] - 0.25f,
+                                         before[3] - 0.25f));
+}
+
+TEST_F(StepRpcTest, StepsTheNamedEnvironmentsAloneInTheirOrder) {
+  const std::string id = Ready(3);
+  const auto before = Positions(id);
+  v1::StepRequest request = StepOf(id, {0.5f, 0.25f});
+  request.add_env_ids(2);
+  request.add_env_ids(0);
+  v1::StepReply reply;
+  ASSERT_TRUE(Step(request, &reply).ok());
+  EXPECT_THAT(Floats(reply.reward()), ElementsAre(1.0f, 0.5f));
+  const auto after = Positions(id);
+  EXPECT_EQ(after[0], before[0] + 0.25f);
+  EXPECT_EQ(after[2], before[2]);
+  EXPECT_EQ(after[4], before[4] + 0.5f);
+}
+
+TEST_F(StepRpcTest, NeedsAResetFirst) {
+  const std::string id = Create().session_id();
+  v1::StepReply reply;
+  const grpc::Status status = Step(StepOf(id, {0.5f}), &reply);
+  EXPECT_EQ(status.error_code(), grpc::FAILED_PRECONDITION);
+  EXPECT_EQ(DetailsOf(status).reason, "NEEDS_RESET");
+  v1::RenderRequest render;
+  render.set_session_id(id);
+  v1::RenderReply image;
+  EXPECT_EQ(DetailsOf(Render(render, &image)).reason, "NEEDS_RESET");
+}
+
+TEST_F(StepRpcTest, RejectsBadRequestsAndChangesNothing) {
+  const std::string id = Ready(2);
+  const auto before = Positions(id);
+  struct Case {
+    std::function<void(v1::StepRequest&)> spoil;
+    grpc::StatusCode code;
+    std::string reason, field;
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<Case> cases = {
+      {[](auto& r) { r.clear_actions(); }, grpc::INVALID_ARGUMENT, "BAD_TENSOR", "actions"},
+      {[](auto& r) { r.mutable_actions()->set_dtype(v1::DTYPE_I32); }, grpc::INVALID_ARGUMENT,
+       "BAD_TENSOR", "actions"},
+      {[](auto& r) { r.mutable_actions()->set_shape(0, 3); }, grpc::INVALID_ARGUMENT, "BAD_TENSOR",
+       "actions"},
+      {[](auto& r) { r.mutable_actions()->set_shape(0, -2); }, grpc::INVALID_ARGUMENT,
+       "BAD_TENSOR", "actions"},
+      {[](auto& r) { r.mutable_actions()->mutable_data()->pop_back(); }, grpc::INVALID_ARGUMENT,
+       "BAD_TENSOR", "actions"},
+      {[nan](auto& r) { *r.mutable_actions() = F32({2, 2}, {0, nan, 0, 0}); },
+       grpc::INVALID_ARGUMENT, "BAD_TENSOR", "actions"},
+      {[](auto& r) { *r.mutable_actions() = F32({2, 2}, {0, 1.5f, 0, 0}); }, grpc::INVALID_ARGUMENT,
+       "BAD_TENSOR", "actions"},
+      {[](auto& r) { r.add_env_ids(2); }, grpc::INVALID_ARGUMENT, "BAD_FIELD", "env_ids[0]"},
+      {[](auto& r) { r.add_env_ids(1), r.add_env_ids(1); }, grpc::INVALID_ARGUMENT, "BAD_FIELD",
+       "env_ids[1]"},
+      {[](auto& r) { r.add_observations("x"); }, grpc::INVALID_ARGUMENT, "BAD_FIELD",
+       "observations[0]"},
+      {[](auto& r) { r.set_sampler_calls(5); }, grpc::INVALID_ARGUMENT, "BAD_FIELD",
+       "sampler_calls"},
+      {[](auto& r) { *r.mutable_camera() = fakes::TestCamera(0, 4); }, grpc::INVALID_ARGUMENT,
+       "BAD_FIELD", "camera.width"},
+      {[](auto& r) { *r.mutable_camera() = fakes::TestCamera(4, 1u << 31); }, grpc::OUT_OF_RANGE,
+       "LIMIT", "camera.height"},
+      {[](auto& r) {
+         *r.mutable_camera() = fakes::TestCamera(4, 4);
+         r.mutable_camera()->set_world_from_cam(0, 2);
+       },
+       grpc::INVALID_ARGUMENT, "BAD_FIELD", "camera.world_from_cam"},
+  };
+  for (const Case& one : cases) {
+    v1::StepRequest request = StepOf(id, {0.5f, 0.5f});
+    one.spoil(request);
+    v1::StepReply reply;
+    const grpc::Status status = Step(request, &reply);
+    EXPECT_EQ(status.error_code(), one.code) << status.error_message();
+    EXPECT_EQ(DetailsOf(status).reason, one.reason) << status.error_message();
+    EXPECT_EQ(DetailsOf(status).field, one.field) << status.error_message();
+    EXPECT_NE(status.error_message().find(one.field), std::string::npos);
+  }
+  EXPECT_EQ(Positions(id), before);
+}
+
+TEST_F(StepRpcTest, ShowsTheImageOfTheNewStateFromAChosenCamera) {
+  const std::string id = Ready(2);
+  v1::StepRequest request = StepOf(id, {0.5f, 0.5f});
+  request.add_observations("rgb");
+  request.add_observations("depth");
+  *request.mutable_camera() = fakes::TestCamera(8, 3);
+  v1::StepReply reply;
+  ASSERT_TRUE(Step(request, &reply).ok());
+  const auto position = Positions(id);
+  const v1::Tensor& rgb = reply.observations().at("rgb");
+  ASSERT_EQ(Shape(rgb), (std::vector<int64_t>{2, 1, 3, 8, 3}));
+  EXPECT_EQ(static_cast<uint8_t>(rgb.data()[0]), static_cast<uint8_t>(128 + 10 * position[0]));
+  EXPECT_EQ(Shape(reply.observations().at("depth")), (std::vector<int64_t>{2, 1, 3, 8}));
+}
+
+TEST_F(StepRpcTest, TruncatesAtTheHorizonAndThenNeedsAReset) {
+  v1::CreateSessionRequest create;
+  create.set_max_episode_steps(2);
+  const std::string id = Create(create).session_id();
+  v1::ResetRequest reset;
+  reset.set_session_id(id);
+  v1::ResetReply reset_reply;
+  ASSERT_TRUE(Reset(reset, &reset_reply).ok());
+  v1::StepReply reply;
+  ASSERT_TRUE(Step(StepOf(id, {0.1f}), &reply).ok());
+  EXPECT_THAT(Bools(reply.truncated()), ElementsAre(false));
+  ASSERT_TRUE(Step(StepOf(id, {0.1f}), &reply).ok());
+  EXPECT_THAT(Bools(reply.truncated()), ElementsAre(true));
+  EXPECT_EQ(DetailsOf(Step(StepOf(id, {0.1f}), &reply)).reason, "NEEDS_RESET");
+  ASSERT_TRUE(Reset(reset, &reset_reply).ok());
+  EXPECT_THAT(reset_reply.episode(), ElementsAre(1));
+  EXPECT_TRUE(Step(StepOf(id, {0.1f}), &reply).ok());
+}
+
+TEST_F(StepRpcTest, ANonFiniteRowFailsAloneAndNeedsAReset) {
+  const std::string id = Ready(2, 7, {"latent"});
+  v1::StepReply reply;
+  ASSERT_TRUE(Step(StepOf(id, {fakes::kPoisonAction, 0.5f}), &reply).ok());
+  EXPECT_EQ(reply.row_status(0).code(), grpc::DATA_LOSS);
+  EXPECT_EQ(reply.row_status(0).reason(), "NON_FINITE");
+  EXPECT_EQ(reply.row_status(1).code(), 0);
+  EXPECT_THAT(Floats(reply.reward()), ElementsAre(0.0f, 1.0f));
+  EXPECT_EQ(Floats(reply.observations().at("latent"))[0], 0.0f);
+  v1::Session session;
+  ASSERT_TRUE(Get(id, &session).ok());
+  EXPECT_EQ(session.envs(0).phase(), v1::EnvStatus::PHASE_FAILED);
+  EXPECT_EQ(session.envs(1).step_index(), 1u);
+  EXPECT_EQ(DetailsOf(Step(StepOf(id, {0.5f, 0.5f}), &reply)).reason, "NEEDS_RESET");
+}
+
+TEST_F(StepRpcTest, ANonFiniteOnlyRowFailsTheCall) {
+  const std::string id = Ready();
+  v1::StepReply reply;
+  const grpc::Status status = Step(StepOf(id, {fakes::kPoisonAction}), &reply);
+  EXPECT_EQ(status.error_code(), grpc::DATA_LOSS);
+  EXPECT_EQ(DetailsOf(status).reason, "NON_FINITE");
+}
+
+TEST_F(StepRpcTest, AFailedObservationLeavesTheStateAsItWas) {
+  const std::string id = Ready();
+  const auto before = Positions(id);
+  controls_->fail_render = true;
+  v1::StepRequest request = StepOf(id, {0.5f});
+  request.add_observations("rgb");
+  v1::StepReply reply;
+  const grpc::Status status = Step(request, &reply);
+  EXPECT_EQ(status.error_code(), grpc::INTERNAL);
+  EXPECT_EQ(status.error_message().find("on demand"), std::string::npos);
+  controls_->fail_render = false;
+  EXPECT_EQ(Positions(id), before);
+}
+
+TEST_F(StepRpcTest, TheSameSeedAndActionsGiveTheSameBits) {
+  const auto trajectory = [this](uint64_t seed) {
+    const std::string id = Ready(2, seed, {"latent"});
+    std::string bits;
+    for (float action : {0.5f, -0.25f, 0.125f}) {
+      v1::StepReply reply;
+      EXPECT_TRUE(Step(StepOf(id, {action, action}), &reply).ok());
+      bits += reply.observations().at("latent").data();
+    }
+    return bits;
+  };
+  const std::string first = trajectory(11);
+  EXPECT_EQ(first, trajectory(11));
+  EXPECT_NE(first, trajectory(12));
+  StartServer();
+  EXPECT_EQ(first, trajectory(11));
+}
+
+TEST_F(StepRpcTest, EnvironmentsOfOneSessionDrawDifferentNoise) {
+  const std::string id = Create([] {
+                           v1::CreateSessionRequest request;
+                           request.set_num_envs(2);
+                           request.add_observations("latent");
+                           return request;
+                         }()).session_id();
+  v1::ResetRequest reset;
+  reset.set_session_id(id);
+  *reset.mutable_frames() = fakes::TestFrames(1, 1, 10);
+  v1::ResetReply reset_reply;
+  ASSERT_TRUE(Reset(reset, &reset_reply).ok());
+  v1::StepReply reply;
+  ASSERT_TRUE(Step(StepOf(id, {0.5f, 0.5f}), &reply).ok());
+  const std::string& latents = reply.observations().at("latent").data();
+  EXPECT_NE(latents.substr(0, latents.size() / 2), latents.substr(latents.size() / 2));
+}
+
+TEST_F(StepRpcTest, AResetWithASeedStartsTheSameStoryAgain) {
+  const std::string id = Ready(1, 3, {"latent"});
+  v1::ResetRequest reset;
+  reset.set_session_id(id);
+  reset.set_seed(99);
+  std::string stories[2];
+  for (std::string& story : stories) {
+    v1::ResetReply reset_reply;
+    ASSERT_TRUE(Reset(reset, &reset_reply).ok());
+    EXPECT_THAT(reset_reply.episode(), ElementsAre(0));
+    story = reset_reply.observations().at("latent").data();
+    v1::StepReply reply;
+    ASSERT_TRUE(Step(StepOf(id, {0.5f}), &reply).ok());
+    story += reply.observations().at("latent").data();
+  }
+  EXPECT_EQ(stories[0], stories[1]);
+}
+
+TEST_F(StepRpcTest, ResetsFromFramesWithContextAndActions) {
+  const std::string id = Create([] {
+                           v1::CreateSessionRequest request;
+                           request.set_num_envs(2);
+                           return request;
+                         }()).session_id();
+  v1::ResetRequest reset;
+  reset.set_session_id(id);
+  *reset.mutable_frames() = fakes::TestFrames(2, 2, 51);
+  *reset.mutable_frames()->mutable_actions() = F32({2, 1, 2}, {0.25f, 0.25f, 0.5f, 0.5f});
+  reset.add_observations("rgb");
+  v1::ResetReply reply;
+  ASSERT_TRUE(Reset(reset, &reply).ok());
+  EXPECT_EQ(reply.pool_indices_size(), 0);
+  EXPECT_EQ(Shape(reply.observations().at("rgb")), (std::vector<int64_t>{2, 1, 4, 6, 3}));
+  EXPECT_EQ(Shape(reply.intrinsics()), (std::vector<int64_t>{2, 1, 3, 3}));
+  EXPECT_EQ(Shape(reply.world_from_cam()), (std::vector<int64_t>{2, 1, 4, 4}));
+  // x0 = 51 / 255, x1 = earlier frames + sum of actions.
+  EXPECT_THAT(Positions(id), ElementsAre(0.2f, 1.5f, 0.2f, 2.0f));
+}
+
+TEST_F(StepRpcTest, RejectsBadFramesWithTheFieldsName) {
+  const std::string id = Create().session_id();
+  struct Case {
+    std::function<void(v1::RgbdFrames&)> spoil;
+    std::string field;
+  };
+  const std::vector<Case> cases = {
+      {[](auto& f) { f.clear_rgb(); }, "frames.rgb"},
+      {[](auto& f) { f = fakes::TestFrames(1, 3, 1); }, "frames.rgb"},
+      {[](auto& f) { f = fakes::TestFrames(2, 1, 1); }, "frames.rgb"},
+      {[](auto& f) { f.mutable_rgb()->set_shape(0, INT64_MAX); }, "frames.rgb"},
+      {[](auto& f) { f.mutable_depth_mm()->set_dtype(v1::DTYPE_F32); }, "frames.depth_mm"},
+      {[](auto& f) { f.mutable_intrinsics()->mutable_data()->assign(36, '\xff'); },
+       "frames.intrinsics"},
+      {[](auto& f) { f.mutable_world_from_cam()->mutable_data()->assign(64, '\0'); },
+       "frames.world_from_cam"},
+      {[](auto& f) { *f.mutable_actions() = F32({1, 1, 2}, {0, 0}); }, "frames.actions"},
+  };
+  for (const Case& one : cases) {
+    v1::ResetRequest reset;
+    reset.set_session_id(id);
+    *reset.mutable_frames() = fakes::TestFrames(1, 1, 10);
+    one.spoil(*reset.mutable_frames());
+    v1::ResetReply reply;
+    const grpc::Status status = Reset(reset, &reply);
+    EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT) << one.field;
+    EXPECT_EQ(DetailsOf(status).reason, "BAD_TENSOR") << status.error_message();
+    EXPECT_EQ(DetailsOf(status).field, one.field) << status.error_message();
+  }
+}
+
+TEST_F(StepRpcTest, PoolEntriesFollowFromSeedAndCanBeChosen) {
+  v1::CreateSessionRequest create;
+  create.set_num_envs(8);
+  create.set_seed(5);
+  const std::string id = Create(create).session_id();
+  v1::ResetRequest reset;
+  reset.set_session_id(id);
+  v1::ResetReply first, second;
+  ASSERT_TRUE(Reset(reset, &first).ok());
+  ASSERT_TRUE(Reset(reset, &second).ok());
+  const std::vector<uint32_t> chosen(first.pool_indices().begin(), first.pool_indices().end());
+  EXPECT_GT(*std::max_element(chosen.begin(), chosen.end()),
+            *std::min_element(chosen.begin(), chosen.end()));
+  EXPECT_NE(chosen,
+            std::vector<uint32_t>(second.pool_indices().begin(), second.pool_indices().end()));
+  reset.add_env_ids(3);
+  reset.add_pool_indices(4);
+  v1::ResetReply reply;
+  ASSERT_TRUE(Reset(reset, &reply).ok());
+  EXPECT_THAT(reply.pool_indices(), ElementsAre(4));
+  EXPECT_EQ(Positions(id)[6], 4.0f);
+  reset.set_pool_indices(0, 5);
+  EXPECT_EQ(DetailsOf(Reset(reset, &reply)).field, "pool_indices[0]");
+}
+
+TEST_F(StepRpcTest, EpisodeStartsAreOffWithoutARoot) {
+  const std::string id = Create().session_id();
+  v1::ResetRequest reset;
+  reset.set_session_id(id);
+  reset.mutable_episode()->set_path("a.safetensors");
+  v1::ResetReply reply;
+  EXPECT_EQ(Reset(reset, &reply).error_code(), grpc::UNIMPLEMENTED);
+}
+
+TEST_F(StepRpcTest, RendersEveryOutputFromManyCameras) {
+  const std::string id = Ready(2);
+  v1::RenderRequest request;
+  request.set_session_id(id);
+  for (int i = 0; i < 3; ++i) *request.add_cameras() = fakes::TestCamera(5, 7);
+  for (auto output : {v1::RENDER_OUTPUT_RGB, v1::RENDER_OUTPUT_DEPTH, v1::RENDER_OUTPUT_ALPHA}) {
+    request.add_outputs(output);
+  }
+  request.set_rgb_dtype(v1::DTYPE_F32);
+  v1::RenderReply reply;
+  ASSERT_TRUE(Render(request, &reply).ok());
+  EXPECT_EQ(reply.images().rgb().dtype(), v1::DTYPE_F32);
+  EXPECT_EQ(Shape(reply.images().rgb()), (std::vector<int64_t>{2, 3, 7, 5, 3}));
+  EXPECT_EQ(Shape(reply.images().depth()), (std::vector<int64_t>{2, 3, 7, 5}));
+  EXPECT_EQ(Shape(reply.images().alpha()), (std::vector<int64_t>{2, 3, 7, 5}));
+  request.mutable_cameras(1)->set_width(6);
+  EXPECT_EQ(DetailsOf(Render(request, &reply)).field, "cameras[1]");
+  request.mutable_cameras(1)->set_width(5);
+  request.set_rgb_dtype(v1::DTYPE_I64);
+  EXPECT_EQ(DetailsOf(Render(request, &reply)).field, "rgb_dtype");
+}
+
+TEST_F(StepRpcTest, RefusesMorePixelsThanAllowed) {
+  options_.limits.max_pixels_per_render = 100;
+  StartServer();
+  const std::string id = Ready(2);
+  v1::RenderRequest request;
+  request.set_session_id(id);
+  *request.add_cameras() = fakes::TestCamera(10, 6);
+  v1::RenderReply reply;
+  const grpc::Status status = Render(request, &reply);
+  EXPECT_EQ(status.error_code(), grpc::OUT_OF_RANGE);
+  EXPECT_EQ(DetailsOf(status).reason, "LIMIT");
+}
+
+TEST_F(StepRpcTest, AFullStatePoolFailsTheRequestAlone) {
+  const std::string id = Ready(2);
+  controls_->pool_states = 3;
+  v1::StepReply reply;
+  const grpc::Status status = Step(StepOf(id, {0.5f, 0.5f}), &reply);
+  EXPECT_EQ(status.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(DetailsOf(status).reason, "GPU_MEMORY");
+  controls_->pool_states = 64;
+  EXPECT_TRUE(Step(StepOf(id, {0.5f, 0.5f}), &reply).ok());
+}
+
+}  // namespace
+}  // namespace gwm::server
