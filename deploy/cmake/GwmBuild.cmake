@@ -17,8 +17,9 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 find_program(GWM_CCACHE ccache)
 if(GWM_CCACHE)
-  # The sloppiness lets ccache keep objects that use a precompiled header.
-  set(launcher "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime;${GWM_CCACHE}")
+  # The sloppiness lets ccache keep objects that use a precompiled header; the base folder lets clones share them.
+  set(launcher "${CMAKE_COMMAND};-E;env;CCACHE_BASEDIR=${CMAKE_SOURCE_DIR};CCACHE_NOHASHDIR=1")
+  list(APPEND launcher "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime" "${GWM_CCACHE}")
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${launcher})
 endif()

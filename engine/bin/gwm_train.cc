@@ -26,6 +26,7 @@ ABSL_FLAG(std::string, checkpoint, "", "eval: the checkpoint folder");
 ABSL_FLAG(std::string, episodes, "", "eval: folder of episode files");
 ABSL_FLAG(std::string, json, "", "eval: where the figures go");
 ABSL_FLAG(std::string, sheet, "", "eval: where a contact sheet (PNG) goes");
+ABSL_FLAG(std::string, card, "", "eval: write the table into this section of the checkpoint's model card");
 ABSL_FLAG(int, calls, 0, "eval: denoiser calls per step; 0 takes the checkpoint's");
 ABSL_FLAG(std::string, device, "auto", "auto, cpu or cuda");
 ABSL_FLAG(int, threads, 0, "compute threads; 0 lets a short probe choose");
@@ -37,6 +38,7 @@ constexpr char kUsage[] = R"(trains and evaluates Gaussian World Models.
   gwm-train all      --data=DIR[,DIR] --out=DIR [--profile=gwm-small] [--model=FILE] [--train=FILE]
   gwm-train vae|dynamics|reward  (the same flags: one stage; the stages before it are read from --out)
   gwm-train eval     --checkpoint=DIR --episodes=DIR [--json=FILE] [--sheet=FILE.png] [--calls=N]
+                     [--card=TITLE]
 
 A killed training goes on where it stopped when the same command is given again.
 
@@ -85,6 +87,10 @@ absl::Status Eval() {
     std::fputs(result.table.c_str(), stdout);
     if (const auto path = absl::GetFlag(FLAGS_json); !path.empty()) {
       GWM_RETURN_IF_ERROR(gwm::io::WriteFileAtomic(path, result.json));
+    }
+    if (const auto title = absl::GetFlag(FLAGS_card); !title.empty()) {
+      GWM_RETURN_IF_ERROR(gwm::WriteCardSection(
+          checkpoint, title, absl::StrCat("```text\n", result.table, "```\n")));
     }
     if (const auto path = absl::GetFlag(FLAGS_sheet); !path.empty()) {
       GWM_RETURN_IF_ERROR(gwm::io::WritePng(path, result.contact_sheet));

@@ -171,6 +171,19 @@ absl::Status SaveCheckpoint(const std::string& dir, const WorldModel& model,
   });
 }
 
+absl::Status WriteCardSection(const std::string& dir, const std::string& title,
+                              const std::string& text) {
+  GWM_ASSIGN_OR_RETURN(std::string card, io::ReadFile(dir + "/README.md"));
+  const std::string heading = absl::StrCat("\n## ", title, "\n");
+  if (const auto begin = card.find(heading); begin != std::string::npos) {
+    const auto end = card.find("\n## ", begin + 1);
+    card.erase(begin, end == std::string::npos ? std::string::npos : end - begin);
+  }
+  absl::StrAppend(&card, heading, "\n", text);
+  GWM_RETURN_IF_ERROR(io::WriteFileAtomic(dir + "/README.md", card));
+  return WriteSums(dir);
+}
+
 absl::StatusOr<LoadedCheckpoint> LoadCheckpoint(const std::string& dir) {
   return CatchTorch("LoadCheckpoint", [&]() { return Load(dir); });
 }

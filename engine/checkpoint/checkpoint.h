@@ -26,6 +26,9 @@ struct SaveOptions {
 absl::Status SaveCheckpoint(const std::string& dir, const WorldModel& model,
                             const SaveOptions& options);
 
+// Writes section "## `title`" of README.md anew (at the end when it is new) and renews SHA256SUMS.
+absl::Status WriteCardSection(const std::string& dir, const std::string& title, const std::string& text);
+
 struct LoadedCheckpoint {
   std::unique_ptr<WorldModel> model;
   std::string digest;  // SHA-256 of SHA256SUMS, hex

@@ -1,6 +1,13 @@
 #include "engine/data/latent_sequences.h"
 
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "engine/base/status.h"
+#include "engine/base/tensor_convert.h"
 #include "engine/io/progress.h"
+#include "engine/io/safetensors.h"
 #include "engine/model/pixel_frame.h"
 
 namespace gwm {
@@ -40,6 +47,46 @@ LatentSequence EncodeFrom(const WorldModel& model, const Dataset& dataset, size_
   return s;
 }
 
+// The parts of a sequence under names that sort in their order.
+template <typename Visit>
+void VisitSequence(LatentSequence& s, size_t index, Visit visit) {
+  const std::string prefix = absl::StrFormat("%06d.", index);
+  visit(prefix + "latents", s.latents);
+  visit(prefix + "centres", s.centres);
+  visit(prefix + "action", s.action);
+  visit(prefix + "reward", s.reward);
+  visit(prefix + "terminated", s.terminated);
+  visit(prefix + "success", s.success);
+}
+
+io::TensorFile ToFile(std::vector<LatentSequence>& sequences, const std::string& key) {
+  io::TensorFile file;
+  file.metadata = {{"key", key}, {"sequences", absl::StrCat(sequences.size())}};
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    VisitSequence(sequences[i], i, [&](const std::string& name, torch::Tensor& x) {
+      file.tensors[name] = ToHost(x);
+    });
+  }
+  return file;
+}
+
+absl::StatusOr<std::vector<LatentSequence>> FromFile(const io::TensorFile& file) {
+  std::vector<LatentSequence> sequences(std::stoul(file.metadata.at("sequences")));
+  absl::Status status;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    VisitSequence(sequences[i], i, [&](const std::string& name, torch::Tensor& x) {
+      auto found = file.Find(name, DType::kF32);
+      if (!found.ok()) {
+        status = found.status();
+        return;
+      }
+      x = ToTorch(**found);
+    });
+  }
+  GWM_RETURN_IF_ERROR(status);
+  return sequences;
+}
+
 }  // namespace
 
 std::vector<LatentSequence> EncodeDataset(const WorldModel& model, const Dataset& dataset) {
@@ -55,6 +102,22 @@ std::vector<LatentSequence> EncodeDataset(const WorldModel& model, const Dataset
     }
     progress.Update(static_cast<int64_t>(i) + 1);
   }
+  return sequences;
+}
+
+absl::StatusOr<std::vector<LatentSequence>> EncodeDatasetCached(const WorldModel& model,
+                                                                const Dataset& dataset,
+                                                                const std::string& path,
+                                                                const std::string& tokenizer_digest) {
+  std::string key = tokenizer_digest;
+  for (const auto& e : dataset.episodes) absl::StrAppend(&key, "\n", e.path);
+  if (std::filesystem::exists(path)) {
+    GWM_ASSIGN_OR_RETURN(const auto file, io::ReadTensorFile(path));
+    const auto found = file.metadata.find("key");
+    if (found != file.metadata.end() && found->second == key) return FromFile(file);
+  }
+  auto sequences = EncodeDataset(model, dataset);
+  GWM_RETURN_IF_ERROR(io::WriteTensorFile(path, ToFile(sequences, key)));
   return sequences;
 }
 

@@ -23,6 +23,12 @@ struct LatentSequence {
 // (set) give one sequence for each of a few reset frames of the episode.
 std::vector<LatentSequence> EncodeDataset(const WorldModel& model, const Dataset& dataset);
 
+// The same through a file: read back when it was written for the same tokenizer and episodes, else encoded and written.
+absl::StatusOr<std::vector<LatentSequence>> EncodeDatasetCached(const WorldModel& model,
+                                                                const Dataset& dataset,
+                                                                const std::string& path,
+                                                                const std::string& tokenizer_digest);
+
 // Mean and std of the latents and of their standardised change, per channel over all sequences.
 LatentNormalizer MeasureLatents(const std::vector<LatentSequence>& sequences, double sigma_data);
 

@@ -90,7 +90,9 @@ class Recipe {
   }
 
   absl::Status Encode() {
-    sequences_ = EncodeDataset(*model_, data_);
+    GWM_ASSIGN_OR_RETURN(
+        sequences_, EncodeDatasetCached(*model_, data_, paths_.state_dir + "/latents.safetensors",
+                                        TokenizerDigest(*model_, options_.train.bf16_checkpoint)));
     model_->normalizer = MeasureLatents(sequences_, model_->config.diffusion.sigma_data);
     model_->To(device_);
     return absl::OkStatus();

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The whole recipe of the shipped checkpoint: collect 408 Meta-World episodes, train tokenizer, dynamics and reward head,
+# evaluate on held-out episodes, write the model card. Every part goes on where it stopped when the script is run again.
+# About 85 minutes on 2 cores without a GPU.
+#
+#   deploy/recipes/gwm-small.sh [OUT]     OUT: checkpoint folder (default build/runs/gwm-small)
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+out=${1:-build/runs/gwm-small}
+bin=build/release/bin
+[ -x $bin/gwm-train ] || make build
+export OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0
+
+start=$SECONDS
+collect() { # SHARD
+  OMP_NUM_THREADS=1 PYTHONPATH=clients/python/src build/python/bin/python -m gwm.dataset --out data/collected \
+    --expert 52 --noisy 52 --random 32 --shard "$1"
+}
+collect 0/2 &
+first=$!
+collect 1/2
+wait $first
+
+"$bin/gwm-train" all --data=data/collected --out="$out" \
+  --model=deploy/recipes/gwm-small.model.json --train=deploy/recipes/gwm-small.train.json
+"$bin/gwm-train" eval --checkpoint="$out" --episodes=tests/data/episodes --json="$out.work/eval.json" \
+  --sheet="$out.work/contact_sheet.png" --card="Figures on held-out episodes (tests/data/episodes)"
+printf 'done in %d min; checkpoint: %s\n' $(((SECONDS - start) / 60)) "$out"
