@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 from conftest import DATA, REPOSITORY
 from fakes import point_server
-from gwm.cli.main import main
+from gwm.cli.main import main, make_parser
 from gwm.cli.serve_env import parse_options
+from gwm.cli.target import environment_options
 from gwm.evaluate import bootstrap_interval, score, wilson_interval
 from gwm.png import encode_png, write_png
+from gwm.policies import make_policy
 from gwm.progress import Progress, format_duration
+from gwm.rollout import RolloutPlan, rollouts
 
 COMMANDS = ("ping", "spec", "step", "collect", "serve-env", "eval")
 
@@ -222,6 +225,25 @@ def test_serve_env_runs_until_it_is_told_to_stop() -> None:
             assert s.step(np.zeros((2, 1))).step_index.tolist() == [1, 1]
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
+
+
+def test_a_world_that_fails_ends_the_collection_and_its_session() -> None:
+    with point_server(poison_at=3) as server, gwm.Client(server.address) as client:
+        plan = RolloutPlan(
+            [1], 10, 2, lambda seed: make_policy("random", "point", seed, action_size=2), ["rgb"]
+        )
+        with pytest.raises(gwm.GwmError, match="not finite"):
+            list(rollouts(client, plan))
+        assert client.server_info().sessions == 0
+
+
+def test_longer_episodes_are_asked_for_at_the_start() -> None:
+    def options(*arguments: str) -> dict:
+        return environment_options(make_parser().parse_args(["eval", *arguments]))
+
+    assert options("--env", "metaworld:hammer-v3", "--steps", "150") == {"horizon": 150}
+    assert options("--env", "metaworld:hammer-v3", "--steps", "50") == {}
+    assert options("--env", "Pendulum-v1", "--steps", "150") == {}
 
 
 @pytest.mark.metaworld

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -35,14 +36,17 @@ class Progress:
         self._shown_s = -float("inf")
         self._done = 0
         self._note = ""
+        self._lock = threading.Lock()
         self._terminal = bool(getattr(self._stream, "isatty", lambda: False)())
 
     def advance(self, units: int = 1, note: str = "") -> None:
-        self._done += units
-        self._note = note or self._note
-        interval_s = _TERMINAL_INTERVAL_S if self._terminal else _PLAIN_INTERVAL_S
-        if self._clock_s() - self._shown_s >= interval_s:
-            self._show()
+        """Thread-safe."""
+        with self._lock:
+            self._done += units
+            self._note = note or self._note
+            interval_s = _TERMINAL_INTERVAL_S if self._terminal else _PLAIN_INTERVAL_S
+            if self._clock_s() - self._shown_s >= interval_s:
+                self._show()
 
     def _show(self) -> None:
         self._shown_s = self._clock_s()

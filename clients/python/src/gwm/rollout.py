@@ -55,6 +55,7 @@ class RolloutPlan:
 
     seeds: Sequence[int]
     steps: int
+    action_size: int
     make_policy: PolicyFactory
     record: Sequence[str] = ()
     parallel: int = 1
@@ -123,17 +124,20 @@ def _play(
     trajectory = Trajectory(seed)
     if start.intrinsics is not None and start.world_from_cam is not None:
         trajectory.intrinsics, trajectory.world_from_cam = start.intrinsics[0], start.world_from_cam[0]
-    latest = _append(trajectory, plan.record, start.observations, None, None)
+    idle = np.zeros(plan.action_size, np.float32)
+    latest = _append(trajectory, plan.record, start.observations, idle, None)
     for _ in range(plan.steps):
         if stop.is_set():
             return None
         action = np.asarray(policy.act(latest), np.float32)
         result = session.step(action, observations=names or None)
+        if result.failed[0]:
+            # Its observations are zeros: the episode ends with the row before.
+            break
         latest = _append(trajectory, plan.record, result.observations, action, result)
         on_step(1)
-        if result.terminated[0] or result.truncated[0] or result.failed[0]:
+        if result.terminated[0] or result.truncated[0]:
             break
-    trajectory.actions[0] = np.zeros_like(trajectory.actions[-1])
     return trajectory
 
 
@@ -141,14 +145,14 @@ def _append(
     trajectory: Trajectory,
     record: Sequence[str],
     observations: Mapping[str, Array],
-    action: Array | None,
+    action: Array,
     result: StepResult | None,
 ) -> dict[str, Array]:
     """Adds a row; returns the observations of the only environment, without the row axis."""
     row = {name: value[0] for name, value in observations.items()}
     for name in record:
         trajectory.observations.setdefault(name, []).append(row[name])
-    trajectory.actions.append(action if action is not None else np.zeros(0, np.float32))
+    trajectory.actions.append(action)
     trajectory.rewards.append(float(result.reward[0]) if result is not None else 0.0)
     trajectory.terminated.append(bool(result.terminated[0]) if result is not None else False)
     trajectory.success.append(bool(result.success[0]) if result is not None else False)

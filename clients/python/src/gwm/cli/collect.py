@@ -85,7 +85,12 @@ def run(args: argparse.Namespace) -> int:
             print(f"{len(seeds) - len(missing)} of {len(seeds)} episodes are there already")
         steps = args.steps or default_steps(spec)
         plan = RolloutPlan(
-            missing, steps, policy_factory(args, spec, task), recorded_observations(spec), args.parallel
+            missing,
+            steps,
+            int(np.prod(spec.action.shape)),
+            policy_factory(args, spec, task),
+            recorded_observations(spec),
+            args.parallel,
         )
         wins = 0
         with Progress(steps * len(missing), f"collect {task} {kind}") as progress:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from gwm.cli.collect import add_policy, policy_factory, task_of
 from gwm.cli.target import add_target, connect
 from gwm.episode import write_atomically
@@ -38,7 +39,14 @@ def run(args: argparse.Namespace) -> int:
         task = task_of(args, spec) if args.task or len(spec.tasks) == 1 else spec.model_id
         steps = args.steps or default_steps(spec)
         seeds = range(args.seed, args.seed + args.episodes)
-        plan = RolloutPlan(seeds, steps, policy_factory(args, spec, task), (), args.parallel)
+        plan = RolloutPlan(
+            seeds,
+            steps,
+            int(np.prod(spec.action.shape)),
+            policy_factory(args, spec, task),
+            (),
+            args.parallel,
+        )
         with Progress(steps * len(seeds), f"eval {args.policy}") as progress:
             played = sorted(rollouts(client, plan, progress.advance), key=lambda trajectory: trajectory.seed)
     result = score([t.total_reward for t in played], [t.succeeded for t in played], [t.steps for t in played])

@@ -6,8 +6,11 @@ import argparse
 import contextlib
 import os
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 from gwm.client import Client
+from gwm.envs.metaworld import DEFAULT_HORIZON
 from gwm.errors import GwmError
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
@@ -51,10 +54,18 @@ def connect(args: argparse.Namespace, parallel: int = 1) -> Iterator[Client]:
             from gwm.serving.serve import EnvServer
             from gwm.serving.worker import ProcessWorker
 
-            name = args.env
-            server = stack.enter_context(EnvServer(lambda: ProcessWorker(name), max_envs=parallel))
+            name, options = args.env, environment_options(args)
+            factory = partial(ProcessWorker, name, options)
+            server = stack.enter_context(EnvServer(factory, max_envs=parallel))
             address = server.address
         yield stack.enter_context(Client(address, timeout_s=args.timeout))
+
+
+def environment_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Meta-World ends its episodes early by default; longer ones have to be asked for when it is started."""
+    steps = getattr(args, "steps", None) or 0
+    longer = args.env.startswith("metaworld:") and steps > DEFAULT_HORIZON
+    return {"horizon": steps} if longer else {}
 
 
 def explain(error: Exception) -> str:
