@@ -90,7 +90,8 @@ class Transition:
 
 def depth_to_mm(depth_m: Array) -> Array:
     """z-depth in metres -> u16 millimetres; 0 where nothing was hit (or beyond MAX_DEPTH_M)."""
-    millimetres = np.rint(np.asarray(depth_m, np.float64) * 1000.0)
+    # In f32, half to even: the arithmetic of the published episodes.
+    millimetres = np.rint(np.asarray(depth_m, np.float32) * np.float32(1000))
     hit = np.isfinite(millimetres) & (millimetres > 0) & (depth_m < MAX_DEPTH_M)
     return np.where(hit, millimetres, 0).astype(np.uint16)
 
