@@ -1,5 +1,6 @@
-// Errors with what a program needs to react: a reason, the field at fault, when to retry. They travel as payloads of
-// absl::Status through the server and become google.rpc details in grpc_status.h.
+// Errors with what a program needs to react: a reason, the field at fault, when to retry. They
+// travel as payloads of absl::Status through the server and become google.rpc details in
+// grpc_status.h.
 #ifndef GWM_SERVER_BASE_ERROR_H_
 #define GWM_SERVER_BASE_ERROR_H_
 
@@ -32,14 +33,15 @@ inline constexpr std::string_view kNonFinite = "NON_FINITE";
 inline constexpr std::string_view kBug = "BUG";
 
 struct ErrorDetails {
-  std::string reason;                  // empty: grpc_status.h derives one from the code
-  std::string field;                   // path in the request; empty: no field is at fault
-  std::string phase;                   // QUEUED or RUNNING, of deadlines and cancellations
+  std::string reason;  // empty: grpc_status.h derives one from the code
+  std::string field;   // path in the request; empty: no field is at fault
+  std::string phase;   // QUEUED or RUNNING, of deadlines and cancellations
   std::optional<absl::Duration> retry_after;
 };
 
 // Messages are cut at 512 bytes: they travel in trailers, whose size is limited.
-absl::Status MakeError(absl::StatusCode code, std::string_view message, const ErrorDetails& details);
+absl::Status MakeError(absl::StatusCode code, std::string_view message,
+                       const ErrorDetails& details);
 // Empty details for a status that MakeError did not make.
 ErrorDetails DetailsOf(const absl::Status& status);
 

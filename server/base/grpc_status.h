@@ -11,9 +11,9 @@
 
 namespace gwm::server {
 
-// The status with google.rpc.ErrorInfo and, where they apply, BadRequest and RetryInfo as details. Every error has a
-// reason: one that came without (from the engine, say) gets that of its code. UNKNOWN becomes INTERNAL. The text of an
-// internal error stays in the server.
+// The status with google.rpc.ErrorInfo and, where they apply, BadRequest and RetryInfo as details.
+// Every error has a reason: one that came without (from the engine, say) gets that of its code.
+// UNKNOWN becomes INTERNAL. The text of an internal error stays in the server.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 // The reason that ToGrpcStatus would send; empty for OK.

@@ -1,4 +1,5 @@
-// The server's settings as plain values. config.proto is their form in files; convert/config.h translates.
+// The server's settings as plain values. config.proto is their form in files; convert/config.h
+// translates.
 #ifndef GWM_SERVER_BASE_OPTIONS_H_
 #define GWM_SERVER_BASE_OPTIONS_H_
 

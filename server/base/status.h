@@ -8,9 +8,9 @@
 #include "absl/status/statusor.h"
 
 // RETURN_IF_ERROR(CheckIt(request));
-#define RETURN_IF_ERROR(expression)                                                       \
-  do {                                                                                    \
-    if (absl::Status status_here = (expression); !status_here.ok()) return status_here;   \
+#define RETURN_IF_ERROR(expression)                                                     \
+  do {                                                                                  \
+    if (absl::Status status_here = (expression); !status_here.ok()) return status_here; \
   } while (false)
 
 #define GWM_SERVER_CONCAT_INNER(a, b) a##b

@@ -8,7 +8,8 @@
 
 namespace gwm::server {
 
-// NotFound for a file that is not there; InvalidArgument with file, line and column, or with the field that is wrong.
+// NotFound for a file that is not there; InvalidArgument with file, line and column, or with the
+// field that is wrong.
 absl::StatusOr<ServerOptions> LoadOptions(const Flags& flags);
 
 }  // namespace gwm::server

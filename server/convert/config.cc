@@ -46,7 +46,8 @@ absl::Status CheckLimits(const Limits& limits) {
   }
   if (limits.min_idle_ttl > limits.default_idle_ttl ||
       limits.default_idle_ttl > limits.max_idle_ttl) {
-    return BadField("default_idle_ttl", "min_idle_ttl <= default_idle_ttl <= max_idle_ttl is asked for");
+    return BadField("default_idle_ttl",
+                    "min_idle_ttl <= default_idle_ttl <= max_idle_ttl is asked for");
   }
   if (limits.min_idle_ttl < absl::Milliseconds(1)) {
     return BadField("min_idle_ttl", "1 ms or more is allowed");
@@ -66,7 +67,8 @@ absl::Status CheckOneOf(const std::string& value, const std::string& field,
 class FirstError : public google::protobuf::io::ErrorCollector {
  public:
   void AddError(int line, int column, const std::string& message) override {
-    if (text.empty()) text = absl::StrCat("line ", line + 1, ", column ", column + 1, ": ", message);
+    if (text.empty())
+      text = absl::StrCat("line ", line + 1, ", column ", column + 1, ": ", message);
   }
   std::string text;
 };
@@ -151,8 +153,7 @@ absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& in) {
       Take(in.has_drain_timeout(), in.drain_timeout(), "drain_timeout", out.drain_timeout));
   RETURN_IF_ERROR(Take(in.has_lame_duck(), in.lame_duck(), "lame_duck", out.lame_duck));
   RETURN_IF_ERROR(CheckOneOf(out.device, "device", {"auto", "cpu", "cuda"}));
-  RETURN_IF_ERROR(
-      CheckOneOf(out.log_level, "log_level", {"debug", "info", "warn", "error"}));
+  RETURN_IF_ERROR(CheckOneOf(out.log_level, "log_level", {"debug", "info", "warn", "error"}));
   return out;
 }
 

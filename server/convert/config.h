@@ -18,7 +18,8 @@ v1::ServerConfig ToProto(const ServerOptions& options);
 absl::StatusOr<Limits> FromProto(const v1::Limits& limits);
 absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& config);
 
-// Text format. InvalidArgument with line and column for anything that does not parse; an unknown field does not.
+// Text format. InvalidArgument with line and column for anything that does not parse; an unknown
+// field does not.
 absl::StatusOr<v1::ServerConfig> ParseConfigText(const std::string& text);
 std::string ConfigText(const v1::ServerConfig& config);
 

@@ -46,11 +46,11 @@ absl::Status CheckSizes(const io::Episode& episode, const v1::EpisodeFrame& requ
                         const std::string& field, const WorldSpec& spec) {
   if (episode.views() != spec.views || episode.height() != spec.height ||
       episode.width() != spec.width || episode.action_dim() != spec.action_dim) {
-    return BadField(field + ".path",
-                    absl::StrCat(episode.views(), " views of ", episode.width(), " x ",
-                                 episode.height(), " pixels and ", episode.action_dim(),
-                                 " action entries; ", spec.views, " of ", spec.width, " x ",
-                                 spec.height, " and ", spec.action_dim, " are allowed"));
+    return BadField(
+        field + ".path",
+        absl::StrCat(episode.views(), " views of ", episode.width(), " x ", episode.height(),
+                     " pixels and ", episode.action_dim(), " action entries; ", spec.views, " of ",
+                     spec.width, " x ", spec.height, " and ", spec.action_dim, " are allowed"));
   }
   if (request.frame() >= static_cast<uint64_t>(episode.frames())) {
     return BeyondLimit(field + ".frame", absl::StrCat(request.frame(), "; 0 to ",

@@ -11,9 +11,10 @@
 
 namespace gwm::server {
 
-// One row: the frame that `request` names and those before it that serve as context, with the actions between them.
-// `root`: the folder that paths are confined to, links included; empty: Unimplemented. Errors as EpisodeFrame in
-// scene.proto says; none shows a path of the server. Reads the file: not for the device thread.
+// One row: the frame that `request` names and those before it that serve as context, with the
+// actions between them. `root`: the folder that paths are confined to, links included; empty:
+// Unimplemented. Errors as EpisodeFrame in scene.proto says; none shows a path of the server. Reads
+// the file: not for the device thread.
 absl::StatusOr<FramesBatch> LoadEpisodeFrame(const v1::EpisodeFrame& request,
                                              const std::string& field, const std::string& root,
                                              const WorldSpec& spec);

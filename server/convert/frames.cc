@@ -18,7 +18,8 @@ struct FrameSizes {
 TensorView Part(const TensorView& tensor, const std::vector<int64_t>& shape, int64_t row) {
   size_t bytes = DTypeBytes(tensor.dtype);
   for (int64_t dim : shape) bytes *= static_cast<size_t>(dim);
-  return {tensor.dtype, shape, static_cast<const char*>(tensor.data) + row * static_cast<int64_t>(bytes)};
+  return {tensor.dtype, shape,
+          static_cast<const char*>(tensor.data) + row * static_cast<int64_t>(bytes)};
 }
 
 // [n, V, k, k] or [V, k, k].
@@ -46,11 +47,11 @@ absl::StatusOr<TensorView> ParseMatrices(const v1::Tensor& tensor, const std::st
 
 absl::StatusOr<FrameSizes> ParseSizes(const v1::RgbdFrames& frames, const std::string& field,
                                       const WorldSpec& spec, TensorView& rgb) {
-  ASSIGN_OR_RETURN(rgb, ParseTensor(frames.rgb(), {field + ".rgb",
-                                                   DType::kU8,
-                                                   {kAnySize, kAnySize, spec.views, spec.height,
-                                                    spec.width, 3},
-                                                   "[n, T, V, H, W, 3]"}));
+  ASSIGN_OR_RETURN(
+      rgb, ParseTensor(frames.rgb(), {field + ".rgb",
+                                      DType::kU8,
+                                      {kAnySize, kAnySize, spec.views, spec.height, spec.width, 3},
+                                      "[n, T, V, H, W, 3]"}));
   const FrameSizes sizes{rgb.shape[0], rgb.shape[1], rgb.shape[2], rgb.shape[3], rgb.shape[4]};
   if (sizes.t > spec.context_frames) {
     return BadTensor(field + ".rgb", absl::StrCat("T = ", sizes.t, " frames; 1 to ",
@@ -75,9 +76,10 @@ absl::StatusOr<FramesBatch> ParseFrames(const v1::RgbdFrames& frames, const std:
   TensorView rgb;
   ASSIGN_OR_RETURN(const FrameSizes sizes, ParseSizes(frames, field, spec, rgb));
   const auto [n, t, v, h, w] = sizes;
-  ASSIGN_OR_RETURN(const TensorView depth,
-                   ParseTensor(frames.depth_mm(), {field + ".depth_mm", DType::kU16, {n, t, v, h, w},
-                                                   "[n, T, V, H, W]"}));
+  ASSIGN_OR_RETURN(
+      const TensorView depth,
+      ParseTensor(frames.depth_mm(),
+                  {field + ".depth_mm", DType::kU16, {n, t, v, h, w}, "[n, T, V, H, W]"}));
   ASSIGN_OR_RETURN(const TensorView intrinsics,
                    ParseMatrices(frames.intrinsics(), field + ".intrinsics", sizes, 3));
   ASSIGN_OR_RETURN(const TensorView poses,

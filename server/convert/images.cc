@@ -26,8 +26,9 @@ absl::StatusOr<ImageOptions> ParseImageOptions(const google::protobuf::RepeatedF
         break;
       default:
         return BadField(absl::StrCat("outputs[", i, "]"),
-                        absl::StrCat(outputs[i], "; RENDER_OUTPUT_RGB, _DEPTH, _ALPHA and "
-                                                 "_GAUSSIANS are allowed"));
+                        absl::StrCat(outputs[i],
+                                     "; RENDER_OUTPUT_RGB, _DEPTH, _ALPHA and "
+                                     "_GAUSSIANS are allowed"));
     }
   }
   if (rgb_dtype == v1::DTYPE_F32) {
@@ -46,10 +47,10 @@ absl::Status CheckPixels(size_t n, const std::vector<Camera>& cameras, const Wor
   const uint64_t height = static_cast<uint64_t>(cameras.empty() ? spec.height : cameras[0].height);
   const uint64_t pixels = n * count * width * height;
   if (pixels <= limits.max_pixels_per_render) return absl::OkStatus();
-  return BeyondLimit("cameras", absl::StrCat(n, " rows of ", count, " images of ", width, " x ",
-                                             height, " = ", pixels,
-                                             " pixels; up to max_pixels_per_render = ",
-                                             limits.max_pixels_per_render, " are allowed"));
+  return BeyondLimit("cameras",
+                     absl::StrCat(n, " rows of ", count, " images of ", width, " x ", height, " = ",
+                                  pixels, " pixels; up to max_pixels_per_render = ",
+                                  limits.max_pixels_per_render, " are allowed"));
 }
 
 v1::GaussianCloud ToProto(GaussianCloud cloud) {

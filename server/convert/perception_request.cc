@@ -30,11 +30,10 @@ absl::StatusOr<DecodeArgs> ParseDecode(const v1::DecodeRequest& request, const W
                                        const Limits& limits) {
   DecodeArgs args;
   ASSIGN_OR_RETURN(args.frames, ParsePerceptionFrames(request.frames(), spec, limits));
-  ASSIGN_OR_RETURN(const TensorView latents,
-                   ParseTensor(request.latents(), {"latents",
-                                                   DType::kF32,
-                                                   {kAnySize, spec.tokens, spec.latent_dim},
-                                                   "[n, M, L]"}));
+  ASSIGN_OR_RETURN(
+      const TensorView latents,
+      ParseTensor(request.latents(),
+                  {"latents", DType::kF32, {kAnySize, spec.tokens, spec.latent_dim}, "[n, M, L]"}));
   RETURN_IF_ERROR(CheckFinite(latents, "latents"));
   const int64_t n = latents.shape[0];
   RETURN_IF_ERROR(CheckRows(n, "latents", limits));

@@ -31,8 +31,8 @@ absl::StatusOr<FramesBatch> ParseFrames(const v1::RgbdFrames& frames, const std:
 // `outputs` empty: RGB. BAD_FIELD for unknown outputs and dtypes.
 absl::StatusOr<ImageOptions> ParseImageOptions(const google::protobuf::RepeatedField<int>& outputs,
                                                v1::DType rgb_dtype);
-// OutOfRange / LIMIT when n images of these cameras (or of the spec's views, when there are none) exceed
-// max_pixels_per_render.
+// OutOfRange / LIMIT when n images of these cameras (or of the spec's views, when there are none)
+// exceed max_pixels_per_render.
 absl::Status CheckPixels(size_t n, const std::vector<Camera>& cameras, const WorldSpec& spec,
                          const Limits& limits);
 

@@ -55,9 +55,10 @@ v1::EnvStatus::Phase PhaseToProto(EnvPhase phase) {
 template <typename Matrix>
 v1::Tensor Matrices(const std::vector<std::vector<Camera>>& rows, Matrix Camera::*member,
                     int64_t k) {
-  HostTensor out{DType::kF32,
-                 {static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows.front().size()), k, k},
-                 {}};
+  HostTensor out{
+      DType::kF32,
+      {static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows.front().size()), k, k},
+      {}};
   for (const auto& cameras : rows) {
     for (const Camera& camera : cameras) {
       const Matrix& matrix = camera.*member;

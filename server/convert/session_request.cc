@@ -97,14 +97,14 @@ absl::Status CheckPoolIndices(const v1::ResetRequest& request, size_t n, const W
     return BadField("init", "missing; this model ships no reset pool");
   }
   if (!request.pool_indices().empty() && request.pool_indices().size() != static_cast<int>(n)) {
-    return BadField("pool_indices", absl::StrCat(request.pool_indices().size(), " entries; none or ",
-                                                 n, " are allowed"));
+    return BadField("pool_indices", absl::StrCat(request.pool_indices().size(),
+                                                 " entries; none or ", n, " are allowed"));
   }
   for (int i = 0; i < request.pool_indices().size(); ++i) {
     if (request.pool_indices(i) < static_cast<uint32_t>(spec.reset_pool_size)) continue;
-    return BadField(absl::StrCat("pool_indices[", i, "]"),
-                    absl::StrCat(request.pool_indices(i), "; 0 to ", spec.reset_pool_size - 1,
-                                 " is allowed"));
+    return BadField(
+        absl::StrCat("pool_indices[", i, "]"),
+        absl::StrCat(request.pool_indices(i), "; 0 to ", spec.reset_pool_size - 1, " is allowed"));
   }
   return absl::OkStatus();
 }
@@ -137,9 +137,9 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
   SessionConfig config;
   config.num_envs = std::max<uint32_t>(request.num_envs(), 1);
   if (config.num_envs > limits.max_envs_per_session) {
-    return BeyondLimit("num_envs", absl::StrCat(config.num_envs,
-                                                " environments; up to max_envs_per_session = ",
-                                                limits.max_envs_per_session, " are allowed"));
+    return BeyondLimit("num_envs",
+                       absl::StrCat(config.num_envs, " environments; up to max_envs_per_session = ",
+                                    limits.max_envs_per_session, " are allowed"));
   }
   config.seed = request.has_seed() ? request.seed() : random_seed;
   ASSIGN_OR_RETURN(config.sampler_calls,
@@ -149,7 +149,8 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
   ASSIGN_OR_RETURN(config.idle_ttl, ParseIdleTtl(request, limits));
   ASSIGN_OR_RETURN(config.max_lifetime, ParseMaxLifetime(request, limits));
   config.max_episode_steps = request.max_episode_steps();
-  RETURN_IF_ERROR(CheckObservedPixels(config.observations, config.num_envs, std::nullopt, spec, limits));
+  RETURN_IF_ERROR(
+      CheckObservedPixels(config.observations, config.num_envs, std::nullopt, spec, limits));
   return config;
 }
 
@@ -193,9 +194,9 @@ absl::StatusOr<ResetArgs> ParseReset(const v1::ResetRequest& request, const Sess
 absl::StatusOr<StepArgs> ParseStep(const v1::StepRequest& request, const SessionConfig& config,
                                    size_t n, const WorldSpec& spec, const Limits& limits) {
   StepArgs args;
-  ASSIGN_OR_RETURN(args.actions,
-                   ParseActions(request.actions(), {static_cast<int64_t>(n), spec.action_dim},
-                                "[n, A]", spec));
+  ASSIGN_OR_RETURN(
+      args.actions,
+      ParseActions(request.actions(), {static_cast<int64_t>(n), spec.action_dim}, "[n, A]", spec));
   ASSIGN_OR_RETURN(args.observations, ObservationsOr(request.observations(), config.observations));
   ASSIGN_OR_RETURN(args.sampler_calls, ParseSamplerCalls(request.sampler_calls(), "sampler_calls",
                                                          config.sampler_calls, spec));
@@ -218,8 +219,9 @@ absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request,
                                          const SessionConfig& config, const WorldSpec& spec,
                                          const Limits& limits) {
   ImagineArgs args;
-  ASSIGN_OR_RETURN(args.actions, ParseActions(request.actions(), {kAnySize, kAnySize, spec.action_dim},
-                                              "[B, T, A]", spec));
+  ASSIGN_OR_RETURN(
+      args.actions,
+      ParseActions(request.actions(), {kAnySize, kAnySize, spec.action_dim}, "[B, T, A]", spec));
   const int64_t rows = request.actions().shape(0);
   const int64_t steps = request.actions().shape(1);
   if (steps > limits.max_imagine_steps) {
@@ -233,8 +235,8 @@ absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request,
                                                 limits.max_imagine_branches, " are allowed"));
   }
   if (rows != 1 && rows != branches) {
-    return BadTensor("actions", absl::StrCat("B = ", rows, " rows; 1 or branches = ", branches,
-                                             " are allowed"));
+    return BadTensor(
+        "actions", absl::StrCat("B = ", rows, " rows; 1 or branches = ", branches, " are allowed"));
   }
   args.action_rows = static_cast<uint32_t>(rows);
   args.steps = static_cast<uint32_t>(steps);

@@ -1,5 +1,6 @@
-// Requests on sessions: checked and in plain form. Every error is INVALID_ARGUMENT / BAD_FIELD or BAD_TENSOR,
-// OUT_OF_RANGE / LIMIT or UNIMPLEMENTED / UNSUPPORTED with the field's path, unless it says otherwise.
+// Requests on sessions: checked and in plain form. Every error is INVALID_ARGUMENT / BAD_FIELD or
+// BAD_TENSOR, OUT_OF_RANGE / LIMIT or UNIMPLEMENTED / UNSUPPORTED with the field's path, unless it
+// says otherwise.
 #ifndef GWM_SERVER_CONVERT_SESSION_REQUEST_H_
 #define GWM_SERVER_CONVERT_SESSION_REQUEST_H_
 
@@ -31,8 +32,8 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
 absl::StatusOr<std::vector<uint32_t>> ParseEnvIds(
     const google::protobuf::RepeatedField<uint32_t>& env_ids, uint32_t num_envs);
 
-// `n` is the number of environments named. The result may point into the request, which outlives it. An `episode` init
-// is left to rpc/, which knows where the files are.
+// `n` is the number of environments named. The result may point into the request, which outlives
+// it. An `episode` init is left to rpc/, which knows where the files are.
 absl::StatusOr<ResetArgs> ParseReset(const v1::ResetRequest& request, const SessionConfig& config,
                                      size_t n, const WorldSpec& spec);
 absl::StatusOr<StepArgs> ParseStep(const v1::StepRequest& request, const SessionConfig& config,

@@ -16,10 +16,11 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr char kContractVersion[] = "1.0";
 
 constexpr std::array<std::string_view, 13> kRpcs = {
-    "Simulator.GetSpec", "Simulator.CreateSession", "Simulator.GetSession",
-    "Simulator.CloseSession", "Simulator.Reset", "Simulator.Step", "Simulator.Render",
-    "Simulator.Imagine", "Perception.Encode", "Perception.Decode", "Perception.Features",
-    "Server.GetServerInfo", "Server.GetLimits"};
+    "Simulator.GetSpec",      "Simulator.CreateSession", "Simulator.GetSession",
+    "Simulator.CloseSession", "Simulator.Reset",         "Simulator.Step",
+    "Simulator.Render",       "Simulator.Imagine",       "Perception.Encode",
+    "Perception.Decode",      "Perception.Features",     "Server.GetServerInfo",
+    "Server.GetLimits"};
 
 struct Field {
   std::string name;

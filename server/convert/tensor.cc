@@ -69,8 +69,8 @@ absl::StatusOr<TensorView> ParseTensor(const v1::Tensor& tensor, const TensorRul
     return BadTensor(rule.field, absl::StrCat("missing; ", Wanted(rule), " is asked for"));
   }
   if (shape.size() > kMaxRank) {
-    return BadTensor(rule.field, absl::StrCat(shape.size(), " dimensions; ", Wanted(rule),
-                                              " is asked for"));
+    return BadTensor(rule.field,
+                     absl::StrCat(shape.size(), " dimensions; ", Wanted(rule), " is asked for"));
   }
   if (tensor.dtype() != ToProto(rule.dtype) || !Matches(shape, rule.shape)) {
     return BadTensor(rule.field, absl::StrCat(DTypeText(tensor.dtype()), " ", ShapeText(shape),
@@ -78,10 +78,10 @@ absl::StatusOr<TensorView> ParseTensor(const v1::Tensor& tensor, const TensorRul
   }
   const auto bytes = BytesOf(shape, DTypeBytes(rule.dtype));
   if (!bytes.has_value() || *bytes != static_cast<int64_t>(tensor.data().size())) {
-    return BadTensor(rule.field,
-                     absl::StrCat(tensor.data().size(), " bytes of data; the shape ",
-                                  ShapeText(shape), " asks for ",
-                                  bytes.has_value() ? absl::StrCat(*bytes) : "more than 2^63"));
+    return BadTensor(
+        rule.field,
+        absl::StrCat(tensor.data().size(), " bytes of data; the shape ", ShapeText(shape),
+                     " asks for ", bytes.has_value() ? absl::StrCat(*bytes) : "more than 2^63"));
   }
   return TensorView(rule.dtype, shape, tensor.data().data());
 }
@@ -114,8 +114,7 @@ v1::Tensor ToProto(HostTensor tensor) {
 }
 
 v1::Tensor ToProto(const std::vector<float>& values) {
-  return ToProto(
-      HostTensor::From<float>({static_cast<int64_t>(values.size())}, std::span(values)));
+  return ToProto(HostTensor::From<float>({static_cast<int64_t>(values.size())}, std::span(values)));
 }
 
 v1::Tensor BoolsToProto(const std::vector<uint8_t>& values) {

@@ -29,7 +29,8 @@ struct TensorRule {
 // InvalidArgument / BAD_TENSOR names the field, what it holds and what is asked for.
 absl::StatusOr<TensorView> ParseTensor(const v1::Tensor& tensor, const TensorRule& rule);
 
-// BAD_TENSOR unless every element lies in [min, max]; not-a-number never does. The view must be F32.
+// BAD_TENSOR unless every element lies in [min, max]; not-a-number never does. The view must be
+// F32.
 absl::Status CheckRange(const TensorView& tensor, const std::string& field, float min, float max);
 // BAD_TENSOR unless every element is finite.
 absl::Status CheckFinite(const TensorView& tensor, const std::string& field);

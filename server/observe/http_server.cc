@@ -23,10 +23,11 @@ class HttpServer::Page : public CivetHandler {
 
   bool handleGet(CivetServer*, mg_connection* connection) override {
     const Answer answer = make_();
-    mg_printf(connection,
-              "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-              answer.code, answer.code == 200 ? "OK" : "Service Unavailable", answer.type.c_str(),
-              answer.body.size());
+    mg_printf(
+        connection,
+        "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+        answer.code, answer.code == 200 ? "OK" : "Service Unavailable", answer.type.c_str(),
+        answer.body.size());
     mg_write(connection, answer.body.data(), answer.body.size());
     return true;
   }

@@ -6,8 +6,8 @@
 namespace gwm::server {
 
 Log::Log(const std::string& level)
-    : logger_(std::make_unique<spdlog::logger>(
-          "gwm-server", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+    : logger_(std::make_unique<spdlog::logger>("gwm-server",
+                                               std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
   logger_->set_level(spdlog::level::from_str(level));
   logger_->set_pattern("%Y-%m-%dT%H:%M:%S.%e %L %v");
   logger_->flush_on(spdlog::level::info);

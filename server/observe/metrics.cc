@@ -17,8 +17,8 @@ using Bounds = prometheus::Histogram::BucketBoundaries;
 const Bounds kSeconds = {0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125,
                          0.25,   0.5,   1,     2,     4,     8,     15,    30};
 const Bounds kLifetimeSeconds = {1, 10, 60, 300, 1800, 3600, 21600, 86400};
-const Bounds kBytes = {64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216,
-                       67108864};
+const Bounds kBytes = {64,     256,     1024,    4096,     16384,   65536,
+                       262144, 1048576, 4194304, 16777216, 67108864};
 const Bounds kCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256};
 
 auto& Gauges(prometheus::Registry& registry, const char* name, const char* help) {
@@ -31,7 +31,8 @@ auto& Histograms(prometheus::Registry& registry, const char* name, const char* h
   return BuildHistogram().Name(name).Help(help).Register(registry);
 }
 
-// The value of gwm_rejected_total's label for a reason; empty: the call was not rejected for lack of room.
+// The value of gwm_rejected_total's label for a reason; empty: the call was not rejected for lack
+// of room.
 std::string RejectionOf(const RpcOutcome& outcome) {
   static const Labels kRejections = {{"OVERLOADED", "overloaded"},
                                      {"QUOTA", "quota"},
@@ -54,7 +55,8 @@ Metrics::Metrics()
       rpc_in_flight_(Gauges(registry_, "gwm_rpc_in_flight", "Calls not answered yet.")),
       rpc_request_bytes_(Histograms(registry_, "gwm_rpc_request_bytes", "Sizes of requests.")),
       rpc_response_bytes_(Histograms(registry_, "gwm_rpc_response_bytes", "Sizes of replies.")),
-      rejected_(Counters(registry_, "gwm_rejected_total", "Calls refused for lack of room or time.")),
+      rejected_(
+          Counters(registry_, "gwm_rejected_total", "Calls refused for lack of room or time.")),
       cancelled_(Counters(registry_, "gwm_cancelled_total", "Calls that the client gave up.")),
       sessions_created_(
           Counters(registry_, "gwm_sessions_created_total", "Sessions made.").Add({})),
@@ -67,16 +69,17 @@ Metrics::Metrics()
       pool_used_bytes_(
           Gauges(registry_, "gwm_state_pool_used_bytes", "Memory set aside for sessions.").Add({})),
       env_steps_(Counters(registry_, "gwm_env_steps_total", "Environment steps.")),
-      imagined_steps_(Counters(registry_, "gwm_imagined_steps_total", "Steps of imagined branches.")),
+      imagined_steps_(
+          Counters(registry_, "gwm_imagined_steps_total", "Steps of imagined branches.")),
       denoiser_calls_(
           Counters(registry_, "gwm_denoiser_calls_total", "Denoiser calls, one per row.")),
       rows_failed_(Counters(registry_, "gwm_row_failures_total", "Rows without a usable result.")
                        .Add({{"kind", "non_finite"}})),
-      frames_rendered_(
-          Counters(registry_, "gwm_frames_rendered_total", "Images sent.").Add({})),
+      frames_rendered_(Counters(registry_, "gwm_frames_rendered_total", "Images sent.").Add({})),
       pixels_rendered_(
           Counters(registry_, "gwm_rendered_pixels_total", "Pixels of images sent.").Add({})),
-      queue_length_(Gauges(registry_, "gwm_queue_length", "Works that wait for the device.").Add({})),
+      queue_length_(
+          Gauges(registry_, "gwm_queue_length", "Works that wait for the device.").Add({})),
       queue_wait_(Histograms(registry_, "gwm_queue_wait_seconds", "From arrival to the device.")
                       .Add({}, kSeconds)),
       batch_rows_(Histograms(registry_, "gwm_batch_rows", "Rows computed together.")
@@ -108,7 +111,8 @@ void Metrics::RpcEnded(const RpcOutcome& outcome) {
     rejected_.Add({{"rpc", outcome.rpc}, {"reason", reason}}).Increment();
   }
   if (outcome.code == "CANCELLED") {
-    cancelled_.Add({{"rpc", outcome.rpc}, {"phase", outcome.phase == "QUEUED" ? "queued" : "running"}})
+    cancelled_
+        .Add({{"rpc", outcome.rpc}, {"phase", outcome.phase == "QUEUED" ? "queued" : "running"}})
         .Increment();
   }
 }

@@ -1,6 +1,8 @@
-// Unary RPCs: everything that they have in common happens here, so that a service's file says only what it does.
+// Unary RPCs: everything that they have in common happens here, so that a service's file says only
+// what it does.
 //
-//   return RunNow(deps_, "Server.GetLimits", context, *request, reply, [&](auto& reply) { ...; return absl::OkStatus(); });
+//   return RunNow(deps_, "Server.GetLimits", context, *request, reply, [&](auto& reply) { ...;
+//   return absl::OkStatus(); });
 //
 //   return Enqueue(deps_, "Simulator.Step", context, *request, reply, [&](auto call) {
 //     ...                         // an error that is returned ends the call
@@ -20,7 +22,8 @@
 
 namespace gwm::server {
 
-// Thread-safe. Request and reply live until Finish. Shared between gRPC and the work; lives on until both are through.
+// Thread-safe. Request and reply live until Finish. Shared between gRPC and the work; lives on
+// until both are through.
 template <typename Reply>
 class UnaryCall final : public CallRecord, private grpc::ServerUnaryReactor {
  public:

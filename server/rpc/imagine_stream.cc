@@ -33,25 +33,26 @@ ImagineStream::~ImagineStream() { open_streams_->fetch_sub(1); }
 
 absl::Status ImagineStream::Begin(const v1::ImagineRequest& request) {
   if (!admitted_) {
-    return MakeError(absl::StatusCode::kResourceExhausted,
-                     absl::StrCat("all ", deps_.limits.max_imagine_streams,
-                                  " Imagine streams are in use"),
-                     {.reason = std::string(kOverloaded), .retry_after = absl::Milliseconds(100)});
+    return MakeError(
+        absl::StatusCode::kResourceExhausted,
+        absl::StrCat("all ", deps_.limits.max_imagine_streams, " Imagine streams are in use"),
+        {.reason = std::string(kOverloaded), .retry_after = absl::Milliseconds(100)});
   }
   ASSIGN_OR_RETURN(SessionUse session, deps_.sessions->Find(request.session_id()));
   const SessionConfig& config = session->config();
   if (request.env_id() >= config.num_envs) {
-    return BadField("env_id", absl::StrCat(request.env_id(), "; 0 to ", config.num_envs - 1,
-                                           " is allowed"));
+    return BadField("env_id",
+                    absl::StrCat(request.env_id(), "; 0 to ", config.num_envs - 1, " is allowed"));
   }
   ASSIGN_OR_RETURN(ImagineArgs args,
                    ParseImagine(request, config, deps_.device->spec(), deps_.limits));
   SessionCall call{shared_from_this(), std::move(session), {request.env_id()}, deps_.clock};
-  ASSIGN_OR_RETURN(rollout_, ImagineRollout::Create(
-                                 std::move(call), std::move(args), deps_.device,
-                                 [stream = shared_from_this()](absl::StatusOr<ImagineResult> chunk) {
-                                   stream->TakeChunk(std::move(chunk));
-                                 }));
+  ASSIGN_OR_RETURN(
+      rollout_,
+      ImagineRollout::Create(std::move(call), std::move(args), deps_.device,
+                             [stream = shared_from_this()](absl::StatusOr<ImagineResult> chunk) {
+                               stream->TakeChunk(std::move(chunk));
+                             }));
   rollout_->RequestChunk();
   return absl::OkStatus();
 }
@@ -62,9 +63,9 @@ void ImagineStream::TakeChunk(absl::StatusOr<ImagineResult> chunk) {
     return;
   }
   last_ = chunk->last;
-  const auto failed = static_cast<uint64_t>(
-      std::count_if(chunk->branch_status.begin(), chunk->branch_status.end(),
-                    [](const absl::Status& status) { return !status.ok(); }));
+  const auto failed =
+      static_cast<uint64_t>(std::count_if(chunk->branch_status.begin(), chunk->branch_status.end(),
+                                          [](const absl::Status& status) { return !status.ok(); }));
   deps_.metrics->ImaginedSteps(chunk->computed_rows, last_ ? failed : 0,
                                chunk->computed_rows * chunk->sampler_calls);
   CountImages(chunk->observations, *deps_.metrics);

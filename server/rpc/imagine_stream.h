@@ -1,8 +1,10 @@
 // The reply stream of one Imagine: one chunk in the making or on its way at a time.
 //
-//   Start -> rollout makes a chunk (device thread) -> Write -> written -> next chunk ... -> last chunk written -> Finish
+//   Start -> rollout makes a chunk (device thread) -> Write -> written -> next chunk ... -> last
+//   chunk written -> Finish
 //
-// A client that cancels or goes away is noticed at the next step of the rollout or at the next write.
+// A client that cancels or goes away is noticed at the next step of the rollout or at the next
+// write.
 #ifndef GWM_SERVER_RPC_IMAGINE_STREAM_H_
 #define GWM_SERVER_RPC_IMAGINE_STREAM_H_
 
@@ -23,10 +25,9 @@ class ImagineStream final : public CallRecord,
                             public std::enable_shared_from_this<ImagineStream> {
  public:
   // `open_streams` counts the streams; it and the request outlive the stream.
-  static grpc::ServerWriteReactor<v1::ImagineChunk>* Start(const RpcDeps& deps,
-                                                           const grpc::CallbackServerContext& context,
-                                                           const v1::ImagineRequest& request,
-                                                           std::atomic<uint32_t>* open_streams);
+  static grpc::ServerWriteReactor<v1::ImagineChunk>* Start(
+      const RpcDeps& deps, const grpc::CallbackServerContext& context,
+      const v1::ImagineRequest& request, std::atomic<uint32_t>* open_streams);
   ~ImagineStream() override;
 
  private:
@@ -48,7 +49,7 @@ class ImagineStream final : public CallRecord,
   v1::ImagineChunk chunk_;                   // on its way
   bool last_ = false;
   size_t bytes_ = 0;
-  std::shared_ptr<ImagineStream> self_;      // until gRPC is through with the call
+  std::shared_ptr<ImagineStream> self_;  // until gRPC is through with the call
 };
 
 }  // namespace gwm::server

@@ -52,20 +52,22 @@ grpc::ServerUnaryReactor* PerceptionService::Features(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* PerceptionService::Decode(grpc::CallbackServerContext* context,
                                                     const v1::DecodeRequest* request,
                                                     v1::DecodeReply* reply) {
-  return Enqueue(deps_, "Perception.Decode", context, *request, reply, [&](auto call) -> absl::Status {
-    ASSIGN_OR_RETURN(DecodeArgs parsed, ParseDecode(*request, deps_.device->spec(), deps_.limits));
-    auto args = std::make_shared<const DecodeArgs>(std::move(parsed));
-    deps_.device->Submit(std::make_unique<WorldCall<Images>>(
-        call, [args](World& world) { return gwm::server::Decode(world, *args); },
-        Answer<Images>([call, this](absl::StatusOr<Images> images) {
-          if (images.ok()) {
-            CountImages(*images, *deps_.metrics);
-            *call->reply().mutable_images() = ToProto(*std::move(images));
-          }
-          call->Finish(images.status());
-        })));
-    return absl::OkStatus();
-  });
+  return Enqueue(deps_, "Perception.Decode", context, *request, reply,
+                 [&](auto call) -> absl::Status {
+                   ASSIGN_OR_RETURN(DecodeArgs parsed,
+                                    ParseDecode(*request, deps_.device->spec(), deps_.limits));
+                   auto args = std::make_shared<const DecodeArgs>(std::move(parsed));
+                   deps_.device->Submit(std::make_unique<WorldCall<Images>>(
+                       call, [args](World& world) { return gwm::server::Decode(world, *args); },
+                       Answer<Images>([call, this](absl::StatusOr<Images> images) {
+                         if (images.ok()) {
+                           CountImages(*images, *deps_.metrics);
+                           *call->reply().mutable_images() = ToProto(*std::move(images));
+                         }
+                         call->Finish(images.status());
+                       })));
+                   return absl::OkStatus();
+                 });
 }
 
 }  // namespace gwm::server

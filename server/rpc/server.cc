@@ -91,7 +91,8 @@ absl::Status Server::OpenWorld() {
   deps_.device = device_.get();
   metrics_.SetBuild(parts_.version, device_->spec());
   // A step holds the old and the new state of its environments at once.
-  const auto half_pool = static_cast<uint64_t>(std::max<int64_t>(device_->spec().pool_states / 2, 1));
+  const auto half_pool =
+      static_cast<uint64_t>(std::max<int64_t>(device_->spec().pool_states / 2, 1));
   uint64_t& max_envs = deps_.limits.max_envs;
   max_envs = max_envs == 0 ? half_pool : std::min(max_envs, half_pool);
   return absl::OkStatus();

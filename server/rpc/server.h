@@ -28,8 +28,8 @@ namespace gwm::server {
 
 struct ServerParts {
   ServerOptions options;
-  WorldFactory world;               // called once, on the device thread
-  const Clock* clock = nullptr;     // these outlive the server
+  WorldFactory world;            // called once, on the device thread
+  const Clock* clock = nullptr;  // these outlive the server
   const Log* log = nullptr;
   RandomSource random;
   std::string version;
@@ -38,12 +38,14 @@ struct ServerParts {
 // Thread-safe.
 class Server {
  public:
-  // Opens the world, then listens. Errors: the world's, or Unavailable / InvalidArgument for an address.
+  // Opens the world, then listens. Errors: the world's, or Unavailable / InvalidArgument for an
+  // address.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerParts parts);
   // Ends running calls at once, if Shutdown was not called.
   ~Server();
 
-  // As they can be dialled, in the order of options.listen: "127.0.0.1:40123", "unix:/run/gwm.sock".
+  // As they can be dialled, in the order of options.listen: "127.0.0.1:40123",
+  // "unix:/run/gwm.sock".
   const std::vector<std::string>& addresses() const { return addresses_; }
   // The port of /metrics; 0 when off.
   int metrics_port() const { return http_ == nullptr ? 0 : http_->port(); }
@@ -51,7 +53,8 @@ class Server {
 
   // Health turns NOT_SERVING; calls are still taken, new sessions are not.
   void BeginDrain();
-  // BeginDrain, then no new calls; waits for running ones, and cancels them after `timeout`. Idempotent.
+  // BeginDrain, then no new calls; waits for running ones, and cancels them after `timeout`.
+  // Idempotent.
   void Shutdown(absl::Duration timeout);
 
   // For tests and tools: what the reaper's thread does regularly.
@@ -72,7 +75,8 @@ class Server {
   std::atomic<bool> draining_ = false;
   Metrics metrics_;
   RpcDeps deps_;
-  // Destroyed from the bottom up: calls end before the sessions go, and all states before the world.
+  // Destroyed from the bottom up: calls end before the sessions go, and all states before the
+  // world.
   std::unique_ptr<DeviceThread> device_;
   std::unique_ptr<SessionTable> sessions_;
   std::unique_ptr<Reaper> reaper_;

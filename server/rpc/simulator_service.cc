@@ -58,17 +58,17 @@ grpc::ServerUnaryReactor* SimulatorService::GetSpec(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* SimulatorService::CreateSession(grpc::CallbackServerContext* context,
                                                           const v1::CreateSessionRequest* request,
                                                           v1::Session* reply) {
-  return RunNow(deps_, "Simulator.CreateSession", context, *request, reply,
-                [&](v1::Session& out) -> absl::Status {
-                  if (*deps_.draining) return DrainingError();
-                  const WorldSpec& spec = deps_.device->spec();
-                  ASSIGN_OR_RETURN(SessionConfig config,
-                                   ParseCreateSession(*request, spec, deps_.limits, deps_.random()));
-                  ASSIGN_OR_RETURN(const SessionUse session,
-                                   deps_.sessions->Create(std::move(config)));
-                  deps_.metrics->SessionOpened();
-                  return FillSession(*session, spec, deps_.instance_id, out);
-                });
+  return RunNow(
+      deps_, "Simulator.CreateSession", context, *request, reply,
+      [&](v1::Session& out) -> absl::Status {
+        if (*deps_.draining) return DrainingError();
+        const WorldSpec& spec = deps_.device->spec();
+        ASSIGN_OR_RETURN(SessionConfig config,
+                         ParseCreateSession(*request, spec, deps_.limits, deps_.random()));
+        ASSIGN_OR_RETURN(const SessionUse session, deps_.sessions->Create(std::move(config)));
+        deps_.metrics->SessionOpened();
+        return FillSession(*session, spec, deps_.instance_id, out);
+      });
 }
 
 grpc::ServerUnaryReactor* SimulatorService::GetSession(grpc::CallbackServerContext* context,
@@ -85,35 +85,35 @@ grpc::ServerUnaryReactor* SimulatorService::GetSession(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* SimulatorService::CloseSession(grpc::CallbackServerContext* context,
                                                          const v1::CloseSessionRequest* request,
                                                          v1::CloseSessionReply* reply) {
-  return RunNow(deps_, "Simulator.CloseSession", context, *request, reply,
-                [&](v1::CloseSessionReply&) {
-                  return deps_.sessions->Close(request->session_id());
-                });
+  return RunNow(
+      deps_, "Simulator.CloseSession", context, *request, reply,
+      [&](v1::CloseSessionReply&) { return deps_.sessions->Close(request->session_id()); });
 }
 
 grpc::ServerUnaryReactor* SimulatorService::Reset(grpc::CallbackServerContext* context,
                                                   const v1::ResetRequest* request,
                                                   v1::ResetReply* reply) {
-  return Enqueue(deps_, "Simulator.Reset", context, *request, reply, [&](auto call) -> absl::Status {
-    const WorldSpec& spec = deps_.device->spec();
-    ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
-    ASSIGN_OR_RETURN(ResetArgs args, ParseReset(*request, target.session->config(),
-                                                target.env_ids.size(), spec));
-    if (request->has_episode()) {
-      ASSIGN_OR_RETURN(args.frames, LoadEpisodeFrame(request->episode(), "episode",
-                                                     deps_.episode_root, spec));
-    }
-    deps_.device->Submit(std::make_unique<ResetWork>(
-        std::move(target), std::move(args),
-        Answer<ResetResult>([call, this](absl::StatusOr<ResetResult> result) {
-          if (result.ok()) {
-            CountImages(result->observations, *deps_.metrics);
-            FillReset(*std::move(result), call->reply());
-          }
-          call->Finish(result.status());
-        })));
-    return absl::OkStatus();
-  });
+  return Enqueue(deps_, "Simulator.Reset", context, *request, reply,
+                 [&](auto call) -> absl::Status {
+                   const WorldSpec& spec = deps_.device->spec();
+                   ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
+                   ASSIGN_OR_RETURN(ResetArgs args, ParseReset(*request, target.session->config(),
+                                                               target.env_ids.size(), spec));
+                   if (request->has_episode()) {
+                     ASSIGN_OR_RETURN(args.frames, LoadEpisodeFrame(request->episode(), "episode",
+                                                                    deps_.episode_root, spec));
+                   }
+                   deps_.device->Submit(std::make_unique<ResetWork>(
+                       std::move(target), std::move(args),
+                       Answer<ResetResult>([call, this](absl::StatusOr<ResetResult> result) {
+                         if (result.ok()) {
+                           CountImages(result->observations, *deps_.metrics);
+                           FillReset(*std::move(result), call->reply());
+                         }
+                         call->Finish(result.status());
+                       })));
+                   return absl::OkStatus();
+                 });
 }
 
 grpc::ServerUnaryReactor* SimulatorService::Step(grpc::CallbackServerContext* context,
@@ -141,20 +141,22 @@ grpc::ServerUnaryReactor* SimulatorService::Step(grpc::CallbackServerContext* co
 grpc::ServerUnaryReactor* SimulatorService::Render(grpc::CallbackServerContext* context,
                                                    const v1::RenderRequest* request,
                                                    v1::RenderReply* reply) {
-  return Enqueue(deps_, "Simulator.Render", context, *request, reply, [&](auto call) -> absl::Status {
-    ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
-    ASSIGN_OR_RETURN(RenderArgs args, ParseRender(*request, target.env_ids.size(),
-                                                  deps_.device->spec(), deps_.limits));
-    deps_.device->Submit(std::make_unique<RenderWork>(
-        std::move(target), std::move(args), Answer<Images>([call, this](absl::StatusOr<Images> images) {
-          if (images.ok()) {
-            CountImages(*images, *deps_.metrics);
-            *call->reply().mutable_images() = ToProto(*std::move(images));
-          }
-          call->Finish(images.status());
-        })));
-    return absl::OkStatus();
-  });
+  return Enqueue(
+      deps_, "Simulator.Render", context, *request, reply, [&](auto call) -> absl::Status {
+        ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
+        ASSIGN_OR_RETURN(RenderArgs args, ParseRender(*request, target.env_ids.size(),
+                                                      deps_.device->spec(), deps_.limits));
+        deps_.device->Submit(std::make_unique<RenderWork>(
+            std::move(target), std::move(args),
+            Answer<Images>([call, this](absl::StatusOr<Images> images) {
+              if (images.ok()) {
+                CountImages(*images, *deps_.metrics);
+                *call->reply().mutable_images() = ToProto(*std::move(images));
+              }
+              call->Finish(images.status());
+            })));
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerWriteReactor<v1::ImagineChunk>* SimulatorService::Imagine(

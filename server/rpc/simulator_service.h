@@ -26,8 +26,7 @@ class SimulatorService final : public v1::Simulator::CallbackService {
                                          const v1::CloseSessionRequest* request,
                                          v1::CloseSessionReply* reply) override;
   grpc::ServerUnaryReactor* Reset(grpc::CallbackServerContext* context,
-                                  const v1::ResetRequest* request,
-                                  v1::ResetReply* reply) override;
+                                  const v1::ResetRequest* request, v1::ResetReply* reply) override;
   grpc::ServerUnaryReactor* Step(grpc::CallbackServerContext* context,
                                  const v1::StepRequest* request, v1::StepReply* reply) override;
   grpc::ServerUnaryReactor* Render(grpc::CallbackServerContext* context,

@@ -1,4 +1,5 @@
-// What the scheduler needs to know of the call behind a piece of work: is anybody still waiting for it?
+// What the scheduler needs to know of the call behind a piece of work: is anybody still waiting for
+// it?
 #ifndef GWM_SERVER_SCHEDULE_CALL_HANDLE_H_
 #define GWM_SERVER_SCHEDULE_CALL_HANDLE_H_
 

@@ -35,8 +35,7 @@ absl::StatusOr<std::unique_ptr<DeviceThread>> DeviceThread::Create(const WorldFa
 }
 
 DeviceThread::DeviceThread(DeviceThreadOptions options)
-    : options_(std::move(options)),
-      queue_(options_.max_queue_length, options_.max_batch_rows) {}
+    : options_(std::move(options)), queue_(options_.max_queue_length, options_.max_batch_rows) {}
 
 DeviceThread::~DeviceThread() {
   Stop();

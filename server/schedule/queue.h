@@ -1,4 +1,5 @@
-// The inbox of the device thread: first come, first served, and steps that wait together leave together.
+// The inbox of the device thread: first come, first served, and steps that wait together leave
+// together.
 #ifndef GWM_SERVER_SCHEDULE_QUEUE_H_
 #define GWM_SERVER_SCHEDULE_QUEUE_H_
 
@@ -29,13 +30,14 @@ class WorkQueue {
   WorkQueue(uint32_t max_length, uint32_t max_batch_rows)
       : max_length_(max_length), max_batch_rows_(max_batch_rows) {}
 
-  // On success takes the entry. ResourceExhausted / OVERLOADED when full, Unavailable / DRAINING once stopped.
+  // On success takes the entry. ResourceExhausted / OVERLOADED when full, Unavailable / DRAINING
+  // once stopped.
   absl::Status Push(QueueEntry& entry, Admission admission = Admission::kIfRoom)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Waits for work and takes the oldest. If that is a StepWork, also every later StepWork with the same number of
-  // sampler calls that may run with it: within max_batch_rows, and past no other work of its owner.
-  // Empty once stopped.
+  // Waits for work and takes the oldest. If that is a StepWork, also every later StepWork with the
+  // same number of sampler calls that may run with it: within max_batch_rows, and past no other
+  // work of its owner. Empty once stopped.
   std::vector<QueueEntry> Take() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Take returns at once from now on. Returns what was waiting.
@@ -44,9 +46,7 @@ class WorkQueue {
   size_t length() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  bool Ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return stopped_ || !entries_.empty();
-  }
+  bool Ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopped_ || !entries_.empty(); }
   void TakeCompanions(std::vector<QueueEntry>& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint32_t max_length_;

@@ -61,8 +61,7 @@ void RunStepBatch(World& world, const std::vector<StepBatchEntry>& entries, absl
         absl::StrCat("the world answered ", results->size(), " rows for ", rows.size()));
   }
   if (!results.ok()) {
-    const bool retry_alone =
-        absl::IsResourceExhausted(results.status()) && begun.size() > 1;
+    const bool retry_alone = absl::IsResourceExhausted(results.status()) && begun.size() > 1;
     rows.clear();
     for (const Begun& one : begun) {
       if (retry_alone) {

@@ -13,8 +13,9 @@ struct StepBatchEntry {
   absl::Duration queue;
 };
 
-// Device thread. All entries have the same sampler_calls. A work whose Begin fails is refused alone. When the world runs
-// out of memory for all together, each is tried alone; any other error of the world refuses them all.
+// Device thread. All entries have the same sampler_calls. A work whose Begin fails is refused
+// alone. When the world runs out of memory for all together, each is tried alone; any other error
+// of the world refuses them all.
 void RunStepBatch(World& world, const std::vector<StepBatchEntry>& entries, absl::Time now);
 
 }  // namespace gwm::server

@@ -17,14 +17,14 @@ namespace gwm::server {
 
 // What happened around the work; goes into StepTiming.
 struct RunTiming {
-  absl::Duration queue;   // from Submit to the start
-  absl::Time started;     // on the device thread
+  absl::Duration queue;  // from Submit to the start
+  absl::Time started;    // on the device thread
   uint32_t batch_rows = 0;
   uint32_t sampler_calls = 0;
 };
 
-// Exactly one of Run and Refuse is called, once, unless Run throws: then Refuse follows it. Both on the device thread,
-// except for a Refuse out of Submit.
+// Exactly one of Run and Refuse is called, once, unless Run throws: then Refuse follows it. Both on
+// the device thread, except for a Refuse out of Submit.
 class Work {
  public:
   // `owner`: works of one owner (a session) keep their order; null: any order. Never dereferenced.
@@ -47,7 +47,8 @@ class Work {
   const void* owner_;
 };
 
-// Work whose dynamics step can be computed together with that of others: Begin, one World::Step for all, Complete.
+// Work whose dynamics step can be computed together with that of others: Begin, one World::Step for
+// all, Complete.
 class StepWork : public Work {
  public:
   StepWork(std::shared_ptr<CallHandle> call, const void* owner, int rows, int sampler_calls)
@@ -56,8 +57,8 @@ class StepWork : public Work {
   int rows() const { return rows_; }
   int sampler_calls() const { return sampler_calls_; }
 
-  // The rows to compute, `rows()` of them. An error is handed to Refuse. Called again when a batch that did not fit into
-  // memory is tried in smaller parts.
+  // The rows to compute, `rows()` of them. An error is handed to Refuse. Called again when a batch
+  // that did not fit into memory is tried in smaller parts.
   virtual absl::StatusOr<std::vector<StepRequest>> Begin() = 0;
   // One result for each row of Begin.
   virtual void Complete(World& world, std::span<StepRow> results, const RunTiming& timing) = 0;

@@ -1,4 +1,5 @@
-// How long a session lives: until its last call is idle_ttl ago, and never longer than its lifetime.
+// How long a session lives: until its last call is idle_ttl ago, and never longer than its
+// lifetime.
 #ifndef GWM_SERVER_SESSION_LEASE_H_
 #define GWM_SERVER_SESSION_LEASE_H_
 

@@ -1,4 +1,5 @@
-// The thread that ends sessions whose lease ran out, so that the states of vanished clients come back.
+// The thread that ends sessions whose lease ran out, so that the states of vanished clients come
+// back.
 #ifndef GWM_SERVER_SESSION_REAPER_H_
 #define GWM_SERVER_SESSION_REAPER_H_
 
@@ -11,7 +12,8 @@
 
 namespace gwm::server {
 
-// Thread-safe. What expires when is the table's business, and its clock's; this only asks it regularly.
+// Thread-safe. What expires when is the table's business, and its clock's; this only asks it
+// regularly.
 class Reaper {
  public:
   // `table` outlives the reaper.

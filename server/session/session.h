@@ -34,16 +34,17 @@ enum class EnvPhase { kNeedsReset, kRunning, kDone, kFailed };
 
 struct Env {
   EnvPhase phase = EnvPhase::kNeedsReset;
-  StatePtr state;        // set while running or done
+  StatePtr state;  // set while running or done
   uint64_t seed = 0;
-  uint64_t resets = 0;   // since the seed was set; the current episode is resets - 1
-  uint64_t steps = 0;    // in the current episode
+  uint64_t resets = 0;          // since the seed was set; the current episode is resets - 1
+  uint64_t steps = 0;           // in the current episode
   std::vector<Camera> cameras;  // of the frames it was reset from
 
   uint64_t episode() const { return resets == 0 ? 0 : resets - 1; }
 };
 
-// Thread-safe. The environments are changed by the device thread alone; others read them and may close the session.
+// Thread-safe. The environments are changed by the device thread alone; others read them and may
+// close the session.
 class Session {
  public:
   Session(std::string id, SessionConfig config, absl::Time now);
@@ -52,10 +53,12 @@ class Session {
   const SessionConfig& config() const { return config_; }
   absl::Time created_at() const { return created_at_; }
 
-  // Copies of the named environments. Requires env_ids < num_envs. FailedPrecondition / CLOSED once closed.
+  // Copies of the named environments. Requires env_ids < num_envs. FailedPrecondition / CLOSED once
+  // closed.
   absl::StatusOr<std::vector<Env>> Read(std::span<const uint32_t> env_ids) const
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Replaces the named environments, all at once. FailedPrecondition / CLOSED, changing nothing, once closed.
+  // Replaces the named environments, all at once. FailedPrecondition / CLOSED, changing nothing,
+  // once closed.
   absl::Status Commit(std::span<const uint32_t> env_ids, std::vector<Env> envs)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -77,8 +80,9 @@ class Session {
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// A call's hold on a session: the lease cannot idle out meanwhile and is renewed at both ends. Move-only.
-// Shared ownership, because the reaper or a Close may drop the table's pointer while a call still runs.
+// A call's hold on a session: the lease cannot idle out meanwhile and is renewed at both ends.
+// Move-only. Shared ownership, because the reaper or a Close may drop the table's pointer while a
+// call still runs.
 class SessionUse {
  public:
   SessionUse(std::shared_ptr<Session> session, const Clock* clock);

@@ -23,17 +23,18 @@ namespace gwm::server {
 enum class CloseReason { kClient, kExpired, kShutdown };
 
 struct SessionTableOptions {
-  std::string instance_id;          // prefix of every id: 16 hex digits
+  std::string instance_id;  // prefix of every id: 16 hex digits
   uint32_t max_sessions = 256;
-  uint64_t max_envs = 256;          // of all sessions together
-  size_t max_tombstones = 10'000;   // the oldest is forgotten first: its id is UNKNOWN then
-  const Clock* clock = nullptr;     // outlives the table
+  uint64_t max_envs = 256;         // of all sessions together
+  size_t max_tombstones = 10'000;  // the oldest is forgotten first: its id is UNKNOWN then
+  const Clock* clock = nullptr;    // outlives the table
   RandomSource random;
   // Called after a session left the table; optional.
   std::function<void(CloseReason, absl::Duration lifetime)> on_close;
 };
 
-// Thread-safe. Ids are "<instance>-<32 hex digits>", so that an id of an earlier process is recognised.
+// Thread-safe. Ids are "<instance>-<32 hex digits>", so that an id of an earlier process is
+// recognised.
 class SessionTable {
  public:
   explicit SessionTable(SessionTableOptions options);

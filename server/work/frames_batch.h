@@ -9,7 +9,8 @@
 
 namespace gwm::server {
 
-// Move-only: the views of `rows` point into `shapes` and into memory that `owner` (or the request) keeps alive.
+// Move-only: the views of `rows` point into `shapes` and into memory that `owner` (or the request)
+// keeps alive.
 struct FramesBatch {
   FramesBatch() = default;
   FramesBatch(FramesBatch&&) = default;
@@ -21,7 +22,8 @@ struct FramesBatch {
     std::vector<int64_t> rgb, depth_mm, intrinsics, world_from_cam, actions;
   };
   std::unique_ptr<Shapes> shapes = std::make_unique<Shapes>();
-  // Shared with nobody; a void pointer because the kind of memory does not matter. Null: the request owns it.
+  // Shared with nobody; a void pointer because the kind of memory does not matter. Null: the
+  // request owns it.
   std::shared_ptr<const void> owner;
 };
 

@@ -46,8 +46,7 @@ absl::StatusOr<Images> RenderImages(World& world, const std::vector<Viewed>& row
       if (row.state == nullptr) continue;
       for (const Camera& camera : row.cameras) requests.push_back({row.state, camera});
     }
-    ASSIGN_OR_RETURN(auto rendered,
-                     world.Render(requests, {options.outputs, options.rgb_dtype}));
+    ASSIGN_OR_RETURN(auto rendered, world.Render(requests, {options.outputs, options.rgb_dtype}));
     if (rendered.size() != requests.size()) return absl::InternalError("images are missing");
     std::vector<const RenderedView*> views;
     auto next = rendered.cbegin();

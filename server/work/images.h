@@ -17,9 +17,9 @@ struct ImageOptions {
 
 // n states by C cameras of H x W pixels; what was not asked for is empty.
 struct Images {
-  HostTensor rgb;    // [n, C, H, W, 3]
-  HostTensor depth;  // f32 [n, C, H, W]
-  HostTensor alpha;  // f32 [n, C, H, W]
+  HostTensor rgb;                        // [n, C, H, W, 3]
+  HostTensor depth;                      // f32 [n, C, H, W]
+  HostTensor alpha;                      // f32 [n, C, H, W]
   std::vector<GaussianCloud> gaussians;  // n
 };
 

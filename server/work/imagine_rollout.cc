@@ -10,8 +10,8 @@
 namespace gwm::server {
 namespace {
 
-// Branch b draws from the stream of environment (b << kBranchShift) + env: branch 0 is the session's own stream.
-// Limits keep env ids below 2^16 (kBranchShift) and branches below 2^16.
+// Branch b draws from the stream of environment (b << kBranchShift) + env: branch 0 is the
+// session's own stream. Limits keep env ids below 2^16 (kBranchShift) and branches below 2^16.
 constexpr int kBranchShift = 16;
 
 }  // namespace
@@ -39,9 +39,8 @@ absl::StatusOr<std::shared_ptr<ImagineRollout>> ImagineRollout::Create(SessionCa
                                                                        OnChunk on_chunk) {
   ASSIGN_OR_RETURN(auto envs, ReadRunning(*call.session, call.env_ids));
   if (args.seed.has_value()) envs.front().seed = *args.seed;
-  return std::shared_ptr<ImagineRollout>(
-      new ImagineRollout(std::move(call), std::move(args), device, std::move(on_chunk),
-                         std::move(envs.front())));
+  return std::shared_ptr<ImagineRollout>(new ImagineRollout(
+      std::move(call), std::move(args), device, std::move(on_chunk), std::move(envs.front())));
 }
 
 ImagineRollout::ImagineRollout(SessionCall call, ImagineArgs args, DeviceThread* device,
@@ -82,10 +81,10 @@ std::vector<StepRequest> ImagineRollout::Rows() const {
     const size_t action_row = args_.action_rows == 1 ? 0 : b;
     NoiseKey own = noise;
     own.env += b << kBranchShift;
-    rows.push_back({.state = branches_[b].state,
-                    .action = args_.actions.subspan(
-                        (action_row * args_.steps + t_) * action_dim, action_dim),
-                    .noise = own});
+    rows.push_back(
+        {.state = branches_[b].state,
+         .action = args_.actions.subspan((action_row * args_.steps + t_) * action_dim, action_dim),
+         .noise = own});
   }
   return rows;
 }

@@ -1,11 +1,12 @@
 // Imagine: many branches rolled forward from a copy of one environment, chunk by chunk on request.
 //
 //   auto rollout = ImagineRollout::Create(...);  // checks that the environment runs
-//   rollout->RequestChunk();                     // answers through on_chunk, once, on the device thread
+//   rollout->RequestChunk();                     // answers through on_chunk, once, on the device
+//   thread
 //   ... on_chunk: write it; when it is written, RequestChunk() again unless it was the last
 //
-// One step of all branches is one work, so that other calls get their turn between steps, and nothing is computed ahead
-// of the reader.
+// One step of all branches is one work, so that other calls get their turn between steps, and
+// nothing is computed ahead of the reader.
 #ifndef GWM_SERVER_WORK_IMAGINE_ROLLOUT_H_
 #define GWM_SERVER_WORK_IMAGINE_ROLLOUT_H_
 
@@ -30,7 +31,7 @@ struct ImagineArgs {
   ObservationSet outputs = 0;
   uint32_t stride = 1;
   int sampler_calls = 1;
-  std::optional<Camera> camera;    // absent: the environment's own
+  std::optional<Camera> camera;  // absent: the environment's own
 };
 
 // S steps of B branches; vectors are row-major [B, S].
@@ -40,7 +41,7 @@ struct ImagineResult {
   std::vector<float> reward;
   std::vector<uint8_t> terminated;
   std::vector<uint8_t> success;
-  std::vector<uint8_t> done;               // [B]
+  std::vector<uint8_t> done;                // [B]
   std::vector<absl::Status> branch_status;  // [B]
   Observations observations;
   uint64_t computed_rows = 0;  // branch steps that were computed for this chunk
@@ -48,7 +49,8 @@ struct ImagineResult {
   bool last = false;
 };
 
-// One thread at a time uses it: the device thread while a chunk is being made, else whoever requests the next one.
+// One thread at a time uses it: the device thread while a chunk is being made, else whoever
+// requests the next one.
 class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
  public:
   using OnChunk = std::function<void(absl::StatusOr<ImagineResult>)>;

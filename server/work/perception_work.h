@@ -20,9 +20,9 @@ struct EncodeResult {
 enum class EncodeTo { kLatents, kFeatures };
 
 struct DecodeArgs {
-  FramesBatch frames;              // n rows, or one for all
+  FramesBatch frames;               // n rows, or one for all
   std::vector<TensorView> latents;  // n of f32 [M, L]; borrowed from the request until the answer
-  std::vector<Camera> cameras;     // empty: those of the frames
+  std::vector<Camera> cameras;      // empty: those of the frames
   ImageOptions options;
 };
 

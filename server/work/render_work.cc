@@ -27,8 +27,7 @@ absl::StatusOr<Images> RenderWork::Render(World& world) const {
                                     " has no state to render: it needs a Reset"),
                        {.reason = std::string(kNeedsReset), .field = "env_ids"});
     }
-    views.push_back(
-        {envs[row].state, args_.cameras.empty() ? envs[row].cameras : args_.cameras});
+    views.push_back({envs[row].state, args_.cameras.empty() ? envs[row].cameras : args_.cameras});
   }
   return RenderImages(world, views, args_.options);
 }

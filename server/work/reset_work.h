@@ -14,14 +14,15 @@ namespace gwm::server {
 
 struct ResetArgs {
   std::optional<uint64_t> seed;
-  std::optional<FramesBatch> frames;       // one row per environment, or one for all
-  std::vector<uint32_t> pool_indices;      // one per environment, or empty: chosen by (seed, env, episode)
+  std::optional<FramesBatch> frames;  // one row per environment, or one for all
+  std::vector<uint32_t>
+      pool_indices;  // one per environment, or empty: chosen by (seed, env, episode)
   ObservationSet observations = 0;
 };
 
 struct ResetResult {
   Observations observations;
-  std::vector<uint32_t> pool_indices;      // empty when the reset had frames
+  std::vector<uint32_t> pool_indices;  // empty when the reset had frames
   std::vector<uint64_t> episodes;
   std::vector<std::vector<Camera>> cameras;  // of each environment
   RunTiming timing;

@@ -19,8 +19,8 @@ namespace gwm::server {
 struct SessionCall {
   std::shared_ptr<CallHandle> call;  // shared with the RPC's reactor
   SessionUse session;
-  std::vector<uint32_t> env_ids;     // unique, below num_envs, not empty
-  const Clock* clock = nullptr;      // outlives every call
+  std::vector<uint32_t> env_ids;  // unique, below num_envs, not empty
+  const Clock* clock = nullptr;   // outlives every call
 };
 
 // Answers a call once; later answers (a refusal after an exception, say) are dropped.
@@ -38,7 +38,8 @@ class Answer {
   Callback callback_;
 };
 
-// The named environments, all of them running. FailedPrecondition / NEEDS_RESET names the first that is not, or CLOSED.
+// The named environments, all of them running. FailedPrecondition / NEEDS_RESET names the first
+// that is not, or CLOSED.
 absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
                                              const std::vector<uint32_t>& env_ids);
 

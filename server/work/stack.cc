@@ -9,7 +9,8 @@
 namespace gwm::server {
 
 absl::StatusOr<HostTensor> StackRows(const std::vector<const HostTensor*>& rows) {
-  const auto first = std::find_if(rows.begin(), rows.end(), [](auto* row) { return row != nullptr; });
+  const auto first =
+      std::find_if(rows.begin(), rows.end(), [](auto* row) { return row != nullptr; });
   if (first == rows.end()) return absl::InternalError("no row to stack");
   const HostTensor& model = **first;
   HostTensor stacked{model.dtype, {static_cast<int64_t>(rows.size())}, {}};
@@ -21,8 +22,8 @@ absl::StatusOr<HostTensor> StackRows(const std::vector<const HostTensor*>& rows)
       continue;
     }
     if (row->dtype != model.dtype || row->shape != model.shape) {
-      return absl::InternalError(absl::StrCat("rows differ: ", DescribeTensor(model), " and ",
-                                              DescribeTensor(*row)));
+      return absl::InternalError(
+          absl::StrCat("rows differ: ", DescribeTensor(model), " and ", DescribeTensor(*row)));
     }
     stacked.data.append(row->data);
   }

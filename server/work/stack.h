@@ -9,8 +9,8 @@
 
 namespace gwm::server {
 
-// [n, ...] of n tensors of one dtype and shape; null ones become zeros. Internal when they differ or all are
-// null.
+// [n, ...] of n tensors of one dtype and shape; null ones become zeros. Internal when they differ
+// or all are null.
 absl::StatusOr<HostTensor> StackRows(const std::vector<const HostTensor*>& rows);
 
 // The same data with dimensions [a, b, ...] for a tensor [a * b, ...].

@@ -35,8 +35,7 @@ absl::StatusOr<std::vector<StepRequest>> SessionStepWork::Begin() {
   return rows;
 }
 
-void SessionStepWork::Complete(World& world, std::span<StepRow> results,
-                               const RunTiming& timing) {
+void SessionStepWork::Complete(World& world, std::span<StepRow> results, const RunTiming& timing) {
   answer_(Finish(world, results, timing));
 }
 
@@ -47,8 +46,8 @@ void SessionStepWork::Advance(const StepRow& row, Env& env, StepResult& result) 
   const bool terminated = ok && row.terminated;
   const bool truncated = ok && horizon != 0 && env.steps >= horizon;
   env.state = row.next;
-  env.phase = !ok ? EnvPhase::kFailed
-                  : (terminated || truncated ? EnvPhase::kDone : EnvPhase::kRunning);
+  env.phase =
+      !ok ? EnvPhase::kFailed : (terminated || truncated ? EnvPhase::kDone : EnvPhase::kRunning);
   result.reward.push_back(ok ? row.reward : 0);
   result.terminated.push_back(terminated);
   result.truncated.push_back(truncated);

@@ -15,7 +15,7 @@ struct StepArgs {
   std::span<const float> actions;  // [n, A], checked; borrowed from the request until the answer
   ObservationSet observations = 0;
   int sampler_calls = 1;
-  std::optional<Camera> camera;    // absent: the environments' own
+  std::optional<Camera> camera;  // absent: the environments' own
 };
 
 // One entry per row.
@@ -41,8 +41,7 @@ class SessionStepWork : public StepWork {
   void Refuse(const absl::Status& status) override { answer_(status); }
 
  private:
-  absl::StatusOr<StepResult> Finish(World& world, std::span<StepRow> rows,
-                                    const RunTiming& timing);
+  absl::StatusOr<StepResult> Finish(World& world, std::span<StepRow> rows, const RunTiming& timing);
   // Moves one environment on and appends its row to the result.
   void Advance(const StepRow& row, Env& env, StepResult& result) const;
 

@@ -103,7 +103,8 @@ class FakeWorld : public World {
   }
 
   absl::StatusOr<LatentTokens> Latents(const StatePtr& state) override {
-    LatentTokens tokens{HostTensor::Zeros(DType::kF32, {3, 4}), HostTensor::Zeros(DType::kF32, {3, 3})};
+    LatentTokens tokens{HostTensor::Zeros(DType::kF32, {3, 4}),
+                        HostTensor::Zeros(DType::kF32, {3, 3})};
     const FakeState& s = Of(state);
     auto values = tokens.latents.mutable_values<float>();
     values[0] = s.x[0];
@@ -187,7 +188,8 @@ class FakeWorld : public World {
         if (options.rgb_dtype == DType::kU8) {
           view.rgb.data[static_cast<size_t>(i)] = static_cast<char>(value);
         } else {
-          view.rgb.mutable_values<float>()[static_cast<size_t>(i)] = static_cast<float>(value) / 255;
+          view.rgb.mutable_values<float>()[static_cast<size_t>(i)] =
+              static_cast<float>(value) / 255;
         }
       }
     }

@@ -1,8 +1,9 @@
 // A world with exact, known dynamics and faults on demand.
 //
-// The state is a point x in R^2 and a hash of all that happened. An action adds to x; the reward is the sum of the action;
-// an episode ends when |x0| >= 10; the goal is met when x1 >= 1. Pixels show x0 (red), x1 (green) and the hash (blue);
-// depth is 1 m + x0; latents are [M, L] with x0, x1 and parts of the hash; every Gaussian sits at (x0, x1, 0).
+// The state is a point x in R^2 and a hash of all that happened. An action adds to x; the reward is
+// the sum of the action; an episode ends when |x0| >= 10; the goal is met when x1 >= 1. Pixels show
+// x0 (red), x1 (green) and the hash (blue); depth is 1 m + x0; latents are [M, L] with x0, x1 and
+// parts of the hash; every Gaussian sits at (x0, x1, 0).
 #ifndef GWM_TESTS_FAKES_FAKE_WORLD_H_
 #define GWM_TESTS_FAKES_FAKE_WORLD_H_
 
@@ -22,12 +23,12 @@ namespace gwm::fakes {
 
 // The test's hands inside the world. Thread-safe. Shared: it outlives the world and its states.
 struct FakeWorldControls {
-  Gate gate;                                // each Step passes it
+  Gate gate;  // each Step passes it
   std::atomic<int64_t> live_states = 0;
   std::atomic<int64_t> pool_states = 64;    // more give ResourceExhausted
   std::atomic<int64_t> max_step_rows = 64;  // more in one Step give ResourceExhausted
   std::atomic<bool> throw_in_step = false;
-  std::atomic<bool> fail_render = false;    // Internal
+  std::atomic<bool> fail_render = false;  // Internal
 
   void AddBatch(int rows) ABSL_LOCKS_EXCLUDED(mutex) {
     absl::MutexLock lock(&mutex);
@@ -47,8 +48,8 @@ struct FakeWorldControls {
 // A row whose first action entry is this comes out non-finite.
 inline constexpr float kPoisonAction = 0.6875f;
 
-// 2 action entries in [-1, 1]; T <= 2 frames of 1 view of 6 x 4 pixels; 3 tokens x 4; 5 features; 1 to 4 sampler calls,
-// by default 2; a reset pool of 5 entries (entry i starts at x = (i, 0)).
+// 2 action entries in [-1, 1]; T <= 2 frames of 1 view of 6 x 4 pixels; 3 tokens x 4; 5 features; 1
+// to 4 sampler calls, by default 2; a reset pool of 5 entries (entry i starts at x = (i, 0)).
 WorldSpec FakeSpec();
 
 std::unique_ptr<World> MakeFakeWorld(std::shared_ptr<FakeWorldControls> controls);

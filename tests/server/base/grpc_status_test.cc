@@ -8,10 +8,11 @@ namespace gwm::server {
 namespace {
 
 TEST(GrpcStatusTest, CarriesReasonFieldPhaseAndRetry) {
-  const grpc::Status wire = ToGrpcStatus(
-      MakeError(absl::StatusCode::kOutOfRange, "too much",
-                {.reason = "LIMIT", .field = "env_ids[3]", .phase = "QUEUED",
-                 .retry_after = absl::Milliseconds(1500)}));
+  const grpc::Status wire = ToGrpcStatus(MakeError(absl::StatusCode::kOutOfRange, "too much",
+                                                   {.reason = "LIMIT",
+                                                    .field = "env_ids[3]",
+                                                    .phase = "QUEUED",
+                                                    .retry_after = absl::Milliseconds(1500)}));
   EXPECT_EQ(wire.error_code(), grpc::OUT_OF_RANGE);
   EXPECT_EQ(wire.error_message(), "too much");
   const fakes::Details details = fakes::DetailsOf(wire);

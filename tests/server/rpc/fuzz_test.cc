@@ -72,7 +72,8 @@ void MutateScalar(Message& message, const FieldDescriptor& field, Random& random
       const std::string value = NastyBytes(random, old);
       // A string field must stay UTF-8 to be sent at all.
       const bool bytes = field.type() == FieldDescriptor::TYPE_BYTES;
-      return reflection.SetString(&message, &field, bytes ? value : std::string(value.size() % 99, 'x'));
+      return reflection.SetString(&message, &field,
+                                  bytes ? value : std::string(value.size() % 99, 'x'));
     }
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return MutateMessage(*reflection.MutableMessage(&message, &field), random);
@@ -117,8 +118,8 @@ void MutateRepeated(Message& message, const FieldDescriptor& field, Random& rand
 void MutateMessage(Message& message, Random& random) {
   const auto& descriptor = *message.GetDescriptor();
   if (descriptor.field_count() == 0) return;
-  const auto& field =
-      *descriptor.field(static_cast<int>(random() % static_cast<uint64_t>(descriptor.field_count())));
+  const auto& field = *descriptor.field(
+      static_cast<int>(random() % static_cast<uint64_t>(descriptor.field_count())));
   if (field.is_repeated()) {
     MutateRepeated(message, field, random);
   } else {
@@ -231,9 +232,14 @@ class FuzzTest : public ServerTest {
   // Documented, and no bug of ours.
   void ExpectDocumented(const grpc::Status& status, const std::string& method) {
     static const std::map<grpc::StatusCode, bool> kAllowed = {
-        {grpc::OK, true},           {grpc::INVALID_ARGUMENT, true},   {grpc::NOT_FOUND, true},
-        {grpc::OUT_OF_RANGE, true}, {grpc::FAILED_PRECONDITION, true}, {grpc::UNIMPLEMENTED, true},
-        {grpc::DATA_LOSS, true},    {grpc::RESOURCE_EXHAUSTED, true},
+        {grpc::OK, true},
+        {grpc::INVALID_ARGUMENT, true},
+        {grpc::NOT_FOUND, true},
+        {grpc::OUT_OF_RANGE, true},
+        {grpc::FAILED_PRECONDITION, true},
+        {grpc::UNIMPLEMENTED, true},
+        {grpc::DATA_LOSS, true},
+        {grpc::RESOURCE_EXHAUSTED, true},
         {grpc::INTERNAL, true}};  // of gRPC itself, for bytes that are no message
     EXPECT_TRUE(kAllowed.contains(status.error_code()))
         << method << ": " << status.error_code() << " " << status.error_message();

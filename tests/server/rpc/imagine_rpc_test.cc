@@ -20,7 +20,8 @@ class ImagineRpcTest : public ServerTest {
     v1::ImagineRequest request;
     request.set_session_id(id);
     *request.mutable_actions() =
-        F32({branches, steps, 2}, std::vector<float>(static_cast<size_t>(branches * steps * 2), action));
+        F32({branches, steps, 2},
+            std::vector<float>(static_cast<size_t>(branches * steps * 2), action));
     return request;
   }
   grpc::Status Imagine(const v1::ImagineRequest& request, std::vector<v1::ImagineChunk>* chunks) {

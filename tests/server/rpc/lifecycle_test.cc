@@ -83,14 +83,16 @@ TEST_F(LifecycleTest, LimitsAndInfoShowWhatIsInForce) {
   EXPECT_EQ(limits.default_idle_ttl().seconds(), 300);
   Ready(3);
   v1::ServerInfo info;
-  ASSERT_TRUE(Call(*info_, &v1::Server::Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
+  ASSERT_TRUE(
+      Call(*info_, &v1::Server::Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
   EXPECT_EQ(info.version(), "1.2.3");
   EXPECT_EQ(info.sessions(), 1u);
   EXPECT_EQ(info.envs(), 3u);
 }
 
 TEST_F(LifecycleTest, HealthKnowsServerServicesAndModel) {
-  for (const char* name : {"", "gwm.v1.Simulator", "gwm.v1.Perception", "gwm.v1.Server", "model/fake"}) {
+  for (const char* name :
+       {"", "gwm.v1.Simulator", "gwm.v1.Perception", "gwm.v1.Server", "model/fake"}) {
     EXPECT_EQ(HealthOf(name), HealthCheckResponse::SERVING) << name;
   }
   EXPECT_EQ(HealthOf("gwm.v1.Other"), HealthCheckResponse::SERVICE_UNKNOWN);
@@ -149,13 +151,12 @@ TEST_F(LifecycleTest, MetricsCountWhatClientsDid) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(Step(StepOf(id, {0.1f, 0.1f}), &reply).ok());
   EXPECT_FALSE(Step(StepOf(id, {0.1f}), &reply).ok());
   const std::string page = HttpGet("/metrics");
-  for (const char* line : {"gwm_env_steps_total{model=\"fake\"} 6",
-                           "gwm_denoiser_calls_total{model=\"fake\"} 12",
-                           "gwm_rpc_started_total{rpc=\"Simulator.Step\"} 4",
-                           "gwm_rpc_in_flight{rpc=\"Simulator.Step\"} 0",
-                           "gwm_sessions 1", "gwm_envs 2", "gwm_sessions_created_total 1",
-                           "gwm_state_pool_used_bytes 200", "gwm_ready 1",
-                           "gwm_build_info{device=\"cpu\",model=\"fake\",version=\"1.2.3\"} 1"}) {
+  for (const char* line :
+       {"gwm_env_steps_total{model=\"fake\"} 6", "gwm_denoiser_calls_total{model=\"fake\"} 12",
+        "gwm_rpc_started_total{rpc=\"Simulator.Step\"} 4",
+        "gwm_rpc_in_flight{rpc=\"Simulator.Step\"} 0", "gwm_sessions 1", "gwm_envs 2",
+        "gwm_sessions_created_total 1", "gwm_state_pool_used_bytes 200", "gwm_ready 1",
+        "gwm_build_info{device=\"cpu\",model=\"fake\",version=\"1.2.3\"} 1"}) {
     EXPECT_NE(page.find(line), std::string::npos) << line << "\n" << page;
   }
   EXPECT_NE(page.find("code=\"INVALID_ARGUMENT\",rpc=\"Simulator.Step\"} 1"), std::string::npos);
@@ -206,15 +207,14 @@ TEST_F(LifecycleTest, ASecondServerOnTheSamePortFailsToStart) {
 }
 
 TEST_F(LifecycleTest, AWorldThatCannotBeOpenedFailsTheStart) {
-  const auto server = Server::Start(
-      {.options = options_,
-       .world = []() -> absl::StatusOr<std::unique_ptr<World>> {
-         return absl::NotFoundError("no checkpoint");
-       },
-       .clock = &clock_,
-       .log = &log_,
-       .random = CountingRandom(1),
-       .version = "1.2.3"});
+  const auto server = Server::Start({.options = options_,
+                                     .world = []() -> absl::StatusOr<std::unique_ptr<World>> {
+                                       return absl::NotFoundError("no checkpoint");
+                                     },
+                                     .clock = &clock_,
+                                     .log = &log_,
+                                     .random = CountingRandom(1),
+                                     .version = "1.2.3"});
   EXPECT_EQ(server.status().code(), absl::StatusCode::kNotFound);
 }
 

@@ -35,14 +35,13 @@ class ServerTest : public ::testing::Test {
   void StartServer() {
     server_.reset();
     options_.listen = {"127.0.0.1:0"};
-    auto server = Server::Start({.options = options_,
-                                 .world = [controls = controls_] {
-                                   return fakes::MakeFakeWorld(controls);
-                                 },
-                                 .clock = &clock_,
-                                 .log = &log_,
-                                 .random = CountingRandom(1000 * ++starts_),
-                                 .version = "1.2.3"});
+    auto server =
+        Server::Start({.options = options_,
+                       .world = [controls = controls_] { return fakes::MakeFakeWorld(controls); },
+                       .clock = &clock_,
+                       .log = &log_,
+                       .random = CountingRandom(1000 * ++starts_),
+                       .version = "1.2.3"});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     // A channel of its own per server: none is left from an earlier test.
@@ -115,8 +114,7 @@ class ServerTest : public ::testing::Test {
     request.set_session_id(id);
     std::vector<float> actions;
     for (float value : values) actions.insert(actions.end(), {value, value});
-    *request.mutable_actions() =
-        fakes::F32({static_cast<int64_t>(values.size()), 2}, actions);
+    *request.mutable_actions() = fakes::F32({static_cast<int64_t>(values.size()), 2}, actions);
     return request;
   }
 

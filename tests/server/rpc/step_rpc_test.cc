@@ -74,14 +74,18 @@ TEST_F(StepRpcTest, RejectsBadRequestsAndChangesNothing) {
        "BAD_TENSOR", "actions"},
       {[](auto& r) { r.mutable_actions()->set_shape(0, 3); }, grpc::INVALID_ARGUMENT, "BAD_TENSOR",
        "actions"},
-      {[](auto& r) { r.mutable_actions()->set_shape(0, -2); }, grpc::INVALID_ARGUMENT,
-       "BAD_TENSOR", "actions"},
+      {[](auto& r) { r.mutable_actions()->set_shape(0, -2); }, grpc::INVALID_ARGUMENT, "BAD_TENSOR",
+       "actions"},
       {[](auto& r) { r.mutable_actions()->mutable_data()->pop_back(); }, grpc::INVALID_ARGUMENT,
        "BAD_TENSOR", "actions"},
-      {[nan](auto& r) { *r.mutable_actions() = F32({2, 2}, {0, nan, 0, 0}); },
+      {[nan](auto& r) {
+         *r.mutable_actions() = F32({2, 2}, {0, nan, 0, 0});
+       },
        grpc::INVALID_ARGUMENT, "BAD_TENSOR", "actions"},
-      {[](auto& r) { *r.mutable_actions() = F32({2, 2}, {0, 1.5f, 0, 0}); }, grpc::INVALID_ARGUMENT,
-       "BAD_TENSOR", "actions"},
+      {[](auto& r) {
+         *r.mutable_actions() = F32({2, 2}, {0, 1.5f, 0, 0});
+       },
+       grpc::INVALID_ARGUMENT, "BAD_TENSOR", "actions"},
       {[](auto& r) { r.add_env_ids(2); }, grpc::INVALID_ARGUMENT, "BAD_FIELD", "env_ids[0]"},
       {[](auto& r) { r.add_env_ids(1), r.add_env_ids(1); }, grpc::INVALID_ARGUMENT, "BAD_FIELD",
        "env_ids[1]"},
@@ -208,7 +212,8 @@ TEST_F(StepRpcTest, EnvironmentsOfOneSessionDrawDifferentNoise) {
                            request.set_num_envs(2);
                            request.add_observations("latent");
                            return request;
-                         }()).session_id();
+                         }())
+                             .session_id();
   v1::ResetRequest reset;
   reset.set_session_id(id);
   *reset.mutable_frames() = fakes::TestFrames(1, 1, 10);
@@ -243,7 +248,8 @@ TEST_F(StepRpcTest, ResetsFromFramesWithContextAndActions) {
                            v1::CreateSessionRequest request;
                            request.set_num_envs(2);
                            return request;
-                         }()).session_id();
+                         }())
+                             .session_id();
   v1::ResetRequest reset;
   reset.set_session_id(id);
   *reset.mutable_frames() = fakes::TestFrames(2, 2, 51);
@@ -275,7 +281,10 @@ TEST_F(StepRpcTest, RejectsBadFramesWithTheFieldsName) {
        "frames.intrinsics"},
       {[](auto& f) { f.mutable_world_from_cam()->mutable_data()->assign(64, '\0'); },
        "frames.world_from_cam"},
-      {[](auto& f) { *f.mutable_actions() = F32({1, 1, 2}, {0, 0}); }, "frames.actions"},
+      {[](auto& f) {
+         *f.mutable_actions() = F32({1, 1, 2}, {0, 0});
+       },
+       "frames.actions"},
   };
   for (const Case& one : cases) {
     v1::ResetRequest reset;

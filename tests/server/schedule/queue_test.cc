@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "absl/synchronization/notification.h"
-
 #include "server/schedule/device_thread.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_world.h"
@@ -114,8 +113,8 @@ TEST(DeviceThreadTest, RefusesWorkThatNobodyWaitsFor) {
   auto controls = std::make_shared<fakes::FakeWorldControls>();
   std::vector<std::string> log;
   {
-    auto device = DeviceThread::Create([&] { return fakes::MakeFakeWorld(controls); },
-                                       {.clock = &clock});
+    auto device =
+        DeviceThread::Create([&] { return fakes::MakeFakeWorld(controls); }, {.clock = &clock});
     ASSERT_TRUE(device.ok());
     auto cancelled = Patient();
     cancelled->Cancel();

@@ -21,12 +21,14 @@ class SessionTableTest : public ::testing::Test {
             .max_tombstones = 2,
             .clock = &clock_,
             .random = [this] { return ++random_; },
-            .on_close = [this](CloseReason reason, absl::Duration lifetime) {
-              closed_.push_back({reason, lifetime});
-            }};
+            .on_close =
+                [this](CloseReason reason, absl::Duration lifetime) {
+                  closed_.push_back({reason, lifetime});
+                }};
   }
   static SessionConfig Config(uint32_t num_envs = 1) {
-    return {.num_envs = num_envs, .idle_ttl = absl::Seconds(10), .max_lifetime = absl::Seconds(100)};
+    return {
+        .num_envs = num_envs, .idle_ttl = absl::Seconds(10), .max_lifetime = absl::Seconds(100)};
   }
   std::string Create(uint32_t num_envs = 1) {
     auto session = table_->Create(Config(num_envs));
