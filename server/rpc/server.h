@@ -80,7 +80,6 @@ class Server {
   std::unique_ptr<DeviceThread> device_;
   std::unique_ptr<SessionTable> sessions_;
   std::unique_ptr<Reaper> reaper_;
-  std::vector<std::unique_ptr<grpc::Service>> services_;
   std::vector<std::string> addresses_;
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<HttpServer> http_;

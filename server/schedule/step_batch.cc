@@ -56,13 +56,14 @@ void RunStepBatch(World& world, const std::vector<StepBatchEntry>& entries, absl
   if (begun.empty()) return;
   const StepOptions options{.sampler_calls = begun.front().entry.work->sampler_calls()};
   auto results = world.Step(rows, options);
-  if (results.ok() && results->size() != rows.size()) {
+  const size_t batch_rows = rows.size();
+  rows.clear();  // the works hold what they need of the old states
+  if (results.ok() && results->size() != batch_rows) {
     results = absl::InternalError(
-        absl::StrCat("the world answered ", results->size(), " rows for ", rows.size()));
+        absl::StrCat("the world answered ", results->size(), " rows for ", batch_rows));
   }
   if (!results.ok()) {
     const bool retry_alone = absl::IsResourceExhausted(results.status()) && begun.size() > 1;
-    rows.clear();
     for (const Begun& one : begun) {
       if (retry_alone) {
         RunStepBatch(world, {one.entry}, now);
@@ -74,7 +75,7 @@ void RunStepBatch(World& world, const std::vector<StepBatchEntry>& entries, absl
   }
   size_t first = 0;
   for (const Begun& one : begun) {
-    CompleteOne(world, one, std::span(*results).subspan(first, one.rows), rows.size(), now);
+    CompleteOne(world, one, std::span(*results).subspan(first, one.rows), batch_rows, now);
     first += one.rows;
   }
 }

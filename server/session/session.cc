@@ -73,8 +73,10 @@ SessionUse::SessionUse(std::shared_ptr<Session> session, const Clock* clock)
 }
 SessionUse::SessionUse(SessionUse&& other) noexcept
     : session_(std::exchange(other.session_, nullptr)), clock_(other.clock_) {}
-SessionUse::~SessionUse() {
-  if (session_ != nullptr) session_->EndUse(clock_->Now());
+SessionUse::~SessionUse() { Release(); }
+
+void SessionUse::Release() {
+  if (auto session = std::exchange(session_, nullptr)) session->EndUse(clock_->Now());
 }
 
 }  // namespace gwm::server

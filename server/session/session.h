@@ -90,6 +90,9 @@ class SessionUse {
   SessionUse(SessionUse&& other) noexcept;
   SessionUse& operator=(SessionUse&&) = delete;
 
+  // Ends the hold early: before the answer goes out, so that a client that sees it also sees its lease renewed.
+  void Release();
+
   Session& operator*() const { return *session_; }
   Session* operator->() const { return session_.get(); }
 

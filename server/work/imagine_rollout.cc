@@ -50,7 +50,9 @@ ImagineRollout::ImagineRollout(SessionCall call, ImagineArgs args, DeviceThread*
       device_(device),
       on_chunk_(std::move(on_chunk)),
       start_(std::move(env)),
-      branches_(args_.branches, Branch{.state = start_.state}) {}
+      branches_(args_.branches, Branch{.state = start_.state}) {
+  start_.state = nullptr;
+}
 
 int ImagineRollout::live() const {
   return static_cast<int>(
@@ -63,7 +65,12 @@ void ImagineRollout::RequestChunk() {
 }
 
 void ImagineRollout::Answer(absl::StatusOr<ImagineResult> result) {
-  if (std::exchange(awaited_, false)) on_chunk_(std::move(result));
+  if (!std::exchange(awaited_, false)) return;
+  if (!result.ok() || result->last) {
+    branches_.clear();
+    call_.session.Release();
+  }
+  on_chunk_(std::move(result));
 }
 
 void ImagineRollout::SubmitStep() {
@@ -97,10 +104,9 @@ void ImagineRollout::Absorb(World& world, std::span<StepRow> rows) {
     Branch& branch = branches_[b];
     if (branch.done) continue;
     if (next->status.ok()) {
-      branch.state = next->next;
+      branch.state = std::move(next->next);
       branch.done = next->terminated;
-      step[b] = *next;
-      step[b].next = nullptr;  // a chunk in the making holds no states
+      step[b] = *next;  // without its state: a chunk in the making holds none
     } else {
       branch.status = next->status;
       branch.done = true;
@@ -136,6 +142,7 @@ void ImagineRollout::Deliver(World& world) {
   }
   chunk_.clear();
   auto observations = Observe(world, views, args_.outputs);
+  views.clear();
   if (!observations.ok()) {
     Answer(observations.status());
     return;

@@ -84,7 +84,7 @@ class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
   const ImagineArgs args_;
   DeviceThread* const device_;
   OnChunk on_chunk_;
-  const Env start_;
+  Env start_;  // without its state
   std::vector<Branch> branches_;
   uint32_t t_ = 0;
   bool awaited_ = false;

@@ -14,7 +14,12 @@ RenderWork::RenderWork(SessionCall call, RenderArgs args, Answer<Images> answer)
       args_(std::move(args)),
       answer_(std::move(answer)) {}
 
-void RenderWork::Run(World& world, const RunTiming&) { answer_(Render(world)); }
+void RenderWork::Run(World& world, const RunTiming&) { Reply(Render(world)); }
+
+void RenderWork::Reply(absl::StatusOr<Images> images) {
+  call_.session.Release();
+  answer_(std::move(images));
+}
 
 absl::StatusOr<Images> RenderWork::Render(World& world) const {
   ASSIGN_OR_RETURN(std::vector<Env> envs, call_.session->Read(call_.env_ids));

@@ -20,9 +20,10 @@ class RenderWork : public Work {
   RenderWork(SessionCall call, RenderArgs args, Answer<Images> answer);
 
   void Run(World& world, const RunTiming& timing) override;
-  void Refuse(const absl::Status& status) override { answer_(status); }
+  void Refuse(const absl::Status& status) override { Reply(status); }
 
  private:
+  void Reply(absl::StatusOr<Images> images);
   absl::StatusOr<Images> Render(World& world) const;
 
   SessionCall call_;

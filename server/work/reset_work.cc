@@ -28,7 +28,12 @@ ResetWork::ResetWork(SessionCall call, ResetArgs args, Answer<ResetResult> answe
       args_(std::move(args)),
       answer_(std::move(answer)) {}
 
-void ResetWork::Run(World& world, const RunTiming& timing) { answer_(Reset(world, timing)); }
+void ResetWork::Run(World& world, const RunTiming& timing) { Reply(Reset(world, timing)); }
+
+void ResetWork::Reply(absl::StatusOr<ResetResult> result) {
+  call_.session.Release();
+  answer_(std::move(result));
+}
 
 absl::StatusOr<std::vector<Env>> ResetWork::NextEnvs() const {
   ASSIGN_OR_RETURN(std::vector<Env> envs, call_.session->Read(call_.env_ids));

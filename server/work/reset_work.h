@@ -34,9 +34,10 @@ class ResetWork : public Work {
   ResetWork(SessionCall call, ResetArgs args, Answer<ResetResult> answer);
 
   void Run(World& world, const RunTiming& timing) override;
-  void Refuse(const absl::Status& status) override { answer_(status); }
+  void Refuse(const absl::Status& status) override { Reply(status); }
 
  private:
+  void Reply(absl::StatusOr<ResetResult> result);
   absl::StatusOr<ResetResult> Reset(World& world, const RunTiming& timing);
   // The environments as they will be, states still missing.
   absl::StatusOr<std::vector<Env>> NextEnvs() const;

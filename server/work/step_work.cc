@@ -36,7 +36,12 @@ absl::StatusOr<std::vector<StepRequest>> SessionStepWork::Begin() {
 }
 
 void SessionStepWork::Complete(World& world, std::span<StepRow> results, const RunTiming& timing) {
-  answer_(Finish(world, results, timing));
+  Reply(Finish(world, results, timing));
+}
+
+void SessionStepWork::Reply(absl::StatusOr<StepResult> result) {
+  call_.session.Release();
+  answer_(std::move(result));
 }
 
 void SessionStepWork::Advance(const StepRow& row, Env& env, StepResult& result) const {
@@ -63,7 +68,8 @@ absl::StatusOr<StepResult> SessionStepWork::Finish(World& world, std::span<StepR
   std::vector<Viewed> views;
   for (size_t row = 0; row < rows.size(); ++row) {
     Advance(rows[row], envs_[row], result);
-    views.push_back({rows[row].next,
+    // Moved, so that no state outlives the answer unseen.
+    views.push_back({std::move(rows[row].next),
                      args_.camera.has_value() ? std::vector{*args_.camera} : envs_[row].cameras});
   }
   const bool all_failed =

@@ -38,9 +38,10 @@ class SessionStepWork : public StepWork {
 
   absl::StatusOr<std::vector<StepRequest>> Begin() override;
   void Complete(World& world, std::span<StepRow> results, const RunTiming& timing) override;
-  void Refuse(const absl::Status& status) override { answer_(status); }
+  void Refuse(const absl::Status& status) override { Reply(status); }
 
  private:
+  void Reply(absl::StatusOr<StepResult> result);
   absl::StatusOr<StepResult> Finish(World& world, std::span<StepRow> rows, const RunTiming& timing);
   // Moves one environment on and appends its row to the result.
   void Advance(const StepRow& row, Env& env, StepResult& result) const;
