@@ -50,7 +50,10 @@ def test_counts_a_crash_as_a_failure_even_when_no_case_failed(tmp_path: Path) ->
     assert tally.failures[1] == "lost"
 
 
-def test_counts_a_program_that_did_not_run_as_skipped(tmp_path: Path) -> None:
+def test_counts_a_program_that_skipped_itself_and_not_one_that_is_missing(tmp_path: Path) -> None:
     report = tmp_path / "ctest.xml"
-    report.write_text(_ctest(_program("absent", "notrun", "<skipped/>")))
-    assert tally_ctest(report, tmp_path).line() == "0 passed, 0 failed, 1 skipped"
+    itself = _program("itself", "notrun", '<skipped message="SKIP_RETURN_CODE=77"/>')
+    missing = _program("missing", "notrun", '<skipped message="Unable to find executable: x"/>')
+    report.write_text(_ctest(itself, missing, _program("off", "disabled", "<skipped/>")))
+    tally = tally_ctest(report, tmp_path)
+    assert (tally.line(), tally.failures) == ("0 passed, 1 failed, 2 skipped", ["missing"])
