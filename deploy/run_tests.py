@@ -61,7 +61,7 @@ def count_cases(report: Path, prefix: str) -> Tally:
 
 
 def _program_failed(program: ElementTree.Element) -> bool:
-    """CTest calls a program that is missing "not run", as it calls one that skipped itself: tell them apart."""
+    """CTest calls both a program that is missing and one that skipped itself "not run"."""
     skipped = program.find("skipped")
     skipped_itself = skipped is not None and skipped.get("message", "").startswith("SKIP_")
     return (
