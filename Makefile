@@ -9,7 +9,7 @@ BUILD := build/$(PRESET)
 PYTHON := build/python/bin/python
 export PYTHONPATH := $(CURDIR)/clients/python/src:$(CURDIR)/deploy
 
-.PHONY: help setup build test test-slow demo bench lint format image-check clean
+.PHONY: help setup configure build programs test test-slow demo bench lint format image-check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -18,11 +18,16 @@ help:  ## this list
 setup:  ## Debian packages and Python environments (root needed the first time)
 	@deploy/setup.sh
 
-build: setup  ## everything above, then all programs and tests into build/release/{bin,tests}
+configure: setup
 	@cmake --preset $(PRESET) $(CMAKE_ARGS) >build/configure-$(PRESET).log 2>&1 || { cat build/configure-$(PRESET).log; exit 1; }
 	@grep -h '^-- \(CUDA\|LibTorch\):' build/configure-$(PRESET).log || true
+	@clients/python/generate.sh
+
+build: configure  ## set-up, then all programs and tests into build/release/{bin,tests}
 	cmake --build --preset $(PRESET) --parallel $(JOBS)
-	@if [ -x clients/python/generate.sh ]; then clients/python/generate.sh; fi
+
+programs: configure  ## set-up, then only the server and the client program
+	cmake --build --preset $(PRESET) --parallel $(JOBS) --target gwm-server gwm-step
 
 test: build  ## every C++ and Python test but the slow ones; closes with `N passed, N failed, N skipped`
 	@$(PYTHON) deploy/run_tests.py --build $(BUILD) --jobs $(JOBS)
@@ -30,7 +35,7 @@ test: build  ## every C++ and Python test but the slow ones; closes with `N pass
 test-slow: build  ## the long forms: training, the client package built out of tree, stress
 	@$(PYTHON) deploy/run_tests.py --build $(BUILD) --jobs $(JOBS) --slow
 
-demo: build  ## a server on the shipped checkpoint, driven from Python and C++; pictures and report in build/demo
+demo: programs  ## a server on the shipped checkpoint, driven from Python and C++; pictures and report in build/demo
 	@$(PYTHON) -m demo --build $(BUILD) --out build/demo
 
 bench: build  ## benchmark programs; JSON in build/bench and a table

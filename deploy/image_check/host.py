@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -46,11 +47,14 @@ def pip_settings() -> dict[str, str]:
 
 
 def lent_torch() -> Path | None:
-    """site-packages/torch of GWM_TORCH_ROOT or build/python."""
-    named = os.environ.get("GWM_TORCH_ROOT")
-    candidates = (
-        [Path(named)] if named else sorted(ROOT.glob("build/python/lib/python3.*/site-packages/torch"))
-    )
+    """site-packages/torch of GWM_TORCH_ROOT, of build/python, or of the environment that setup.sh keeps."""
+    if named := os.environ.get("GWM_TORCH_ROOT"):
+        candidates = [Path(named)]
+    else:
+        cache = Path(os.environ.get("GWM_CACHE_DIR") or Path.home() / ".cache/gwm")
+        key = hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest()[:12]
+        inside = "lib/python3.*/site-packages/torch"
+        candidates = [*ROOT.glob(f"build/python/{inside}"), *cache.glob(f"python-{key}/{inside}")]
     found = [path.resolve() for path in candidates if (path / "lib/libtorch_cpu.so").exists()]
     return found[0] if found else None
 
