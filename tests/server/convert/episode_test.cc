@@ -36,7 +36,8 @@ class EpisodeTest : public ::testing::Test {
       episode.rgb.data[i] = static_cast<char>(i / (episode.rgb.data.size() / 4));
     }
     episode.depth_mm = HostTensor::Zeros(DType::kU16, {4, 1, height, 6});
-    episode.intrinsics = HostTensor::Zeros(DType::kF32, {1, 3, 3});
+    const std::vector<float> intrinsics = {5, 0, 3, 0, 5, 2, 0, 0, 1};
+    episode.intrinsics = HostTensor::From<float>({1, 3, 3}, std::span(intrinsics));
     episode.world_from_cam = HostTensor::Zeros(DType::kF32, {1, 4, 4});
     const std::vector<float> actions = {0, 0, 1, 1, 2, 2, 3, 3};
     episode.action = HostTensor::From<float>({4, 2}, std::span(actions));

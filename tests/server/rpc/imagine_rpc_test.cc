@@ -127,14 +127,13 @@ TEST_F(ImagineRpcTest, RejectsWhatIsBeyondTheLimits) {
 
 TEST_F(ImagineRpcTest, CancellingEndsTheRolloutAndGivesItsStatesBack) {
   const std::string id = Ready();
+  controls_->gate.Close();
   grpc::ClientContext context;
   auto reader = simulator_->Imagine(&context, Request(id, 4, 1000, 0.0f));
-  v1::ImagineChunk chunk;
-  ASSERT_TRUE(reader->Read(&chunk));
+  controls_->gate.AwaitWaiter();
   context.TryCancel();
-  while (reader->Read(&chunk)) {
-  }
   EXPECT_EQ(reader->Finish().error_code(), grpc::CANCELLED);
+  controls_->gate.Open();
   // The drain waits for the server's side of the stream.
   server_->Shutdown(absl::Seconds(10));
   server_.reset();
