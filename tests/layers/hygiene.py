@@ -104,3 +104,11 @@ def read_text(path: Path) -> str | None:
     if b"\0" in data[:4096]:
         return None
     return data.decode(errors="replace")
+
+
+def broken_links(root: Path, name: str, text: str) -> list[str]:
+    """Relative links of a Markdown file that lead nowhere."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose)
+    relative = [target for target in targets if not re.match(r"[a-z]+:", target)]
+    return [f"{name}: {target}" for target in relative if not (root / name).parent.joinpath(target).exists()]

@@ -11,6 +11,7 @@ from hygiene import (
     MAX_LINES,
     MAX_README_LINES,
     Ban,
+    broken_links,
     check_ban,
     check_guard,
     expected_guard,
@@ -61,6 +62,17 @@ def test_folders_have_a_short_readme(texts: dict[str, str]) -> None:
         if lines > MAX_README_LINES and not name.startswith("checkpoints/")
     }
     assert (missing, long) == ([], {})
+
+
+def test_links_between_documents_lead_somewhere(texts: dict[str, str]) -> None:
+    pages = {name: text for name, text in texts.items() if name.endswith(".md")}
+    assert [link for name, text in pages.items() for link in broken_links(ROOT, name, text)] == []
+
+
+def test_a_broken_link_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "there.md").touch()
+    text = "[a](there.md) [b](gone.md#x) [c](https://example.org/x) ![d](gone.png)\n```\n[e](code.md)\n```\n"
+    assert broken_links(tmp_path, "page.md", text) == ["page.md: gone.md", "page.md: gone.png"]
 
 
 def test_there_are_no_other_top_level_folders(texts: dict[str, str]) -> None:
