@@ -14,7 +14,7 @@ from gwm._generated import perception_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.episode import read_episode
 from gwm.wire import to_tensor
 
-REQUESTS = 3000
+REQUESTS = 2000
 ALLOWED = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,
