@@ -81,6 +81,13 @@ class Evaluation:
     seconds: float = 0.0
 
 
+def other_episode(episodes: Sequence[Episode], index: int) -> Episode:
+    """The next episode of the same task, whose actions are the wrong ones; of any task if it is alone."""
+    order = [episodes[(index + offset) % len(episodes)] for offset in range(1, len(episodes) + 1)]
+    same_task = [episode for episode in order[:-1] if episode.task == episodes[index].task]
+    return (same_task or order)[0]
+
+
 def evaluate(
     client: gwm.Client,
     episodes: Sequence[tuple[Path, Episode]],
@@ -92,9 +99,9 @@ def evaluate(
     began = time.monotonic()
     context = client.spec().context_frames
     for index, (path, episode) in enumerate(episodes):
-        other = episodes[(index + 1) % len(episodes)][1]
+        other = other_episode([each for _, each in episodes], index)
         if len(other) < len(episode):
-            raise ValueError(f"{path}: the next episode is shorter, its actions do not suffice")
+            raise ValueError(f"{path}: the episode that lends it wrong actions is shorter")
         starts = starts_of(episode)
         with client.create_session(num_envs=len(starts), seed=index) as session:
             own = roll_out(session, episode, starts, episode.action, context)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +9,15 @@ import pytest
 from still_world import StillWorld, serving
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "deploy"))
 
-import gwm  # noqa: E402
-from demo.metrics import HorizonMetrics, PooledPsnr, changed_pixels, ssim  # noqa: E402
-from demo.pictures import animation, contact_sheet, tell  # noqa: E402
-from demo.ply import write_ply  # noqa: E402
-from demo.rollouts import HORIZONS, evaluate, frames_at, starts_of, time_steps  # noqa: E402
-from gwm.episode import Episode, decode_safetensors, read_episode  # noqa: E402
-from gwm.types import Gaussians  # noqa: E402
-from PIL import Image  # noqa: E402
+import gwm
+from demo.metrics import HorizonMetrics, PooledPsnr, changed_pixels, ssim
+from demo.pictures import animation, contact_sheet, tell
+from demo.ply import write_ply
+from demo.rollouts import HORIZONS, evaluate, frames_at, other_episode, starts_of, time_steps
+from gwm.episode import Episode, decode_safetensors, read_episode
+from gwm.types import Gaussians
+from PIL import Image
 
 EPISODES = ROOT / "tests/data/episodes"
 GOLDEN = ROOT / "tests/golden/cases/image_metrics.safetensors"
@@ -87,6 +85,14 @@ def test_context_frames_end_at_the_start_with_the_actions_between(
     assert np.array_equal(frames.actions[1], episode.action[6:8])
     assert frames_at(episode, [2], context=8).rgb.shape[1] == 3
     assert frames_at(episode, [2], context=1).actions is None
+
+
+def test_wrong_actions_come_from_the_next_episode_of_the_task(episodes: list[tuple[Path, Episode]]) -> None:
+    hammer, plate = episodes[0][1], episodes[1][1]
+    second_hammer = read_episode(EPISODES / "hammer-v3/expert_004.safetensors.zst")
+    assert other_episode([hammer, plate, second_hammer], 0) is second_hammer
+    assert other_episode([hammer, plate, second_hammer], 2) is hammer
+    assert other_episode([hammer, plate, second_hammer], 1) is second_hammer
 
 
 def test_a_world_that_never_moves_scores_as_repeat_last(episodes: list[tuple[Path, Episode]]) -> None:

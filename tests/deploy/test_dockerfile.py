@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "deploy"))
 
-from image_check.dockerfile import (  # noqa: E402
+from image_check.dockerfile import (
     DockerfileError,
     command,
     health_command,

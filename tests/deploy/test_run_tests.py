@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "deploy"))
 
-from run_tests import count_cases, tally_ctest  # noqa: E402
+from run_tests import count_cases, tally_ctest
 
 CASES = """<testsuites><testsuite>
 <testcase name="A" classname="S" status="run"/>
