@@ -26,6 +26,7 @@ KernelStatus EulerStep(const float* x, const float* denoised, double sigma, doub
   return KernelStatus::kOk;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the arrays of one formula.
 KernelStatus HeunStep(const float* x, const float* denoised, const float* x_euler,
                       const float* denoised_euler, double sigma, double sigma_next, int64_t n,
                       float* out, const CpuContext& cpu) {

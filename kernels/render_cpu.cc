@@ -104,6 +104,7 @@ KernelStatus RenderForward(const GaussianInputs& gaussians, const CameraInputs& 
   return RasterForward(args, scratch->state(), out, cpu);
 }
 
+// NOLINTNEXTLINE(readability-function-size): the arguments of the forward pass and their gradients.
 KernelStatus RenderBackward(const GaussianInputs& gaussians, const CameraInputs& cameras,
                             const RenderOptions& options, const float* background,
                             const RasterOutputGrads& grads, const GaussianGrads& out,
