@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gwm
 import numpy as np
 import pytest
-from still_world import StillWorld, serving
-
-ROOT = Path(__file__).resolve().parents[2]
-
-import gwm
 from demo.metrics import HorizonMetrics, PooledPsnr, changed_pixels, ssim
 from demo.pictures import animation, contact_sheet, tell
 from demo.ply import write_ply
@@ -18,7 +14,9 @@ from demo.rollouts import HORIZONS, evaluate, frames_at, other_episode, starts_o
 from gwm.episode import Episode, decode_safetensors, read_episode
 from gwm.types import Gaussians
 from PIL import Image
+from still_world import StillWorld, serving
 
+ROOT = Path(__file__).resolve().parents[2]
 EPISODES = ROOT / "tests/data/episodes"
 GOLDEN = ROOT / "tests/golden/cases/image_metrics.safetensors"
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-
 from image_check.dockerfile import (
     DockerfileError,
     command,
@@ -19,6 +16,7 @@ from image_check.dockerfile import (
     substitute,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = """
 # comment
 ARG BASE=debian:12-slim

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-
 from run_tests import count_cases, tally_ctest
 
 CASES = """<testsuites><testsuite>
