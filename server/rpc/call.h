@@ -63,7 +63,8 @@ grpc::ServerUnaryReactor* Enqueue(const RpcDeps& deps, std::string rpc,
                                   grpc::CallbackServerContext* context, const Request& request,
                                   Reply* reply, Handler handler) {
   auto call = UnaryCall<Reply>::Start(deps, std::move(rpc), *context, request, reply);
-  const absl::Status status = Guarded([&] { return handler(call); });
+  const absl::Status status =
+      Guarded([&] { return call->admitted() ? handler(call) : DrainingError(); });
   if (!status.ok()) call->Finish(status);
   return call->reactor();
 }
@@ -73,7 +74,8 @@ grpc::ServerUnaryReactor* RunNow(const RpcDeps& deps, std::string rpc,
                                  grpc::CallbackServerContext* context, const Request& request,
                                  Reply* reply, Handler handler) {
   auto call = UnaryCall<Reply>::Start(deps, std::move(rpc), *context, request, reply);
-  call->Finish(Guarded([&] { return handler(call->reply()); }));
+  call->Finish(
+      Guarded([&] { return call->admitted() ? handler(call->reply()) : DrainingError(); }));
   return call->reactor();
 }
 

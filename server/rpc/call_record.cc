@@ -24,7 +24,8 @@ CallRecord::CallRecord(const RpcDeps& deps, std::string rpc,
     : CallHandle(DeadlineOf(deps, context, time)),
       deps_(deps),
       rpc_(std::move(rpc)),
-      started_at_(deps.clock->Now()) {
+      started_at_(deps.clock->Now()),
+      admitted_(deps.gate->Enter()) {
   deps_.metrics->RpcStarted(rpc_, request_bytes);
 }
 
@@ -42,7 +43,13 @@ std::optional<grpc::Status> CallRecord::End(const absl::Status& status, size_t r
   } else if (!status.ok()) {
     deps_.log->Debug(absl::StrCat(rpc_, ": ", status.ToString()));
   }
+  deps_.gate->Leave();
   return wire;
+}
+
+absl::Status DrainingError() {
+  return MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
+                   {.reason = std::string(kDraining), .retry_after = absl::Seconds(1)});
 }
 
 }  // namespace gwm::server

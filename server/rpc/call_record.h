@@ -24,6 +24,8 @@ class CallRecord : public CallHandle {
   CallRecord(const RpcDeps& deps, std::string rpc, const grpc::CallbackServerContext& context,
              size_t request_bytes, CallTime time);
 
+  // False: the server is shutting down, and the call is to be refused with DrainingError().
+  bool admitted() const { return admitted_; }
   // The status to finish the call with, counted and logged; absent when the call has ended already.
   std::optional<grpc::Status> End(const absl::Status& status, size_t response_bytes);
 
@@ -33,8 +35,12 @@ class CallRecord : public CallHandle {
   const RpcDeps& deps_;
   const std::string rpc_;
   const absl::Time started_at_;
+  const bool admitted_;
   std::atomic<bool> ended_ = false;
 };
+
+// Unavailable / DRAINING.
+absl::Status DrainingError();
 
 // Runs a handler so that no exception crosses into gRPC.
 template <typename Handler>

@@ -11,6 +11,7 @@
 #include "server/base/random_source.h"
 #include "server/observe/log.h"
 #include "server/observe/metrics.h"
+#include "server/rpc/call_gate.h"
 #include "server/schedule/device_thread.h"
 #include "server/session/session_table.h"
 
@@ -23,7 +24,8 @@ struct RpcDeps {
   Metrics* metrics = nullptr;
   DeviceThread* device = nullptr;
   SessionTable* sessions = nullptr;
-  const std::atomic<bool>* draining = nullptr;
+  const std::atomic<bool>* draining = nullptr;  // no new sessions
+  CallGate* gate = nullptr;                     // no new calls once closed
   RandomSource random;
   Limits limits;
   std::string instance_id;

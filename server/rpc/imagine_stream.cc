@@ -27,12 +27,13 @@ ImagineStream::ImagineStream(const RpcDeps& deps, const grpc::CallbackServerCont
     : CallRecord(deps, "Simulator.Imagine", context, request.ByteSizeLong(), CallTime::kUnlimited),
       deps_(deps),
       open_streams_(open_streams),
-      admitted_(open_streams->fetch_add(1) < deps.limits.max_imagine_streams) {}
+      has_room_(open_streams->fetch_add(1) < deps.limits.max_imagine_streams) {}
 
 ImagineStream::~ImagineStream() { open_streams_->fetch_sub(1); }
 
 absl::Status ImagineStream::Begin(const v1::ImagineRequest& request) {
-  if (!admitted_) {
+  if (!admitted()) return DrainingError();
+  if (!has_room_) {
     return MakeError(
         absl::StatusCode::kResourceExhausted,
         absl::StrCat("all ", deps_.limits.max_imagine_streams, " Imagine streams are in use"),

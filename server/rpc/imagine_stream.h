@@ -44,7 +44,7 @@ class ImagineStream final : public CallRecord,
 
   const RpcDeps& deps_;
   std::atomic<uint32_t>* const open_streams_;
-  const bool admitted_;
+  const bool has_room_;
   std::shared_ptr<ImagineRollout> rollout_;  // shared with its work in the queue
   v1::ImagineChunk chunk_;                   // on its way
   bool last_ = false;

@@ -18,6 +18,9 @@
 namespace gwm::server {
 namespace {
 
+// For answers to leave the process.
+constexpr absl::Duration kFlushTime = absl::Milliseconds(500);
+
 const char* ReasonName(CloseReason reason) {
   switch (reason) {
     case CloseReason::kClient:
@@ -69,6 +72,7 @@ Server::Server(ServerParts parts) : parts_(std::move(parts)) {
            .log = parts_.log,
            .metrics = &metrics_,
            .draining = &draining_,
+           .gate = &gate_,
            .random = parts_.random,
            .limits = parts_.options.limits,
            .instance_id = absl::StrFormat("%016x", parts_.random()),
@@ -174,7 +178,11 @@ void Server::BeginDrain() {
 void Server::Shutdown(absl::Duration timeout) {
   if (grpc_ == nullptr) return;
   BeginDrain();
-  grpc_->Shutdown(absl::ToChronoTime(absl::Now() + timeout));
+  gate_.Close();
+  // What is left then is answers on their way, and streams of the library itself (Watch) that never
+  // end.
+  const absl::Duration rest = gate_.AwaitEmpty(timeout) ? kFlushTime : absl::ZeroDuration();
+  grpc_->Shutdown(absl::ToChronoTime(absl::Now() + rest));
 }
 
 }  // namespace gwm::server

@@ -53,7 +53,7 @@ class Server {
 
   // Health turns NOT_SERVING; calls are still taken, new sessions are not.
   void BeginDrain();
-  // BeginDrain, then no new calls; waits for running ones, and cancels them after `timeout`.
+  // BeginDrain; new calls are refused; waits for running ones, and cancels them after `timeout`.
   // Idempotent.
   void Shutdown(absl::Duration timeout);
 
@@ -73,10 +73,12 @@ class Server {
 
   ServerParts parts_;
   std::atomic<bool> draining_ = false;
+  CallGate gate_;
   Metrics metrics_;
   RpcDeps deps_;
-  // Destroyed from the bottom up: calls end before the sessions go, and all states before the
-  // world.
+  // Destroyed from the bottom up: calls end before the sessions go, all states before the world, and
+  // the services when the device thread has let go of the last stream.
+  std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<DeviceThread> device_;
   std::unique_ptr<SessionTable> sessions_;
   std::unique_ptr<Reaper> reaper_;

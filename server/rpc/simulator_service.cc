@@ -21,11 +21,6 @@
 namespace gwm::server {
 namespace {
 
-absl::Status DrainingError() {
-  return MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
-                   {.reason = std::string(kDraining), .retry_after = absl::Seconds(1)});
-}
-
 // The session and the environments that a request names.
 template <typename Request>
 absl::StatusOr<SessionCall> FindSession(const RpcDeps& deps, std::shared_ptr<CallHandle> call,

@@ -124,6 +124,18 @@ TEST_F(LifecycleTest, DrainingRefusesNewSessionsAndFinishesWhatRuns) {
   EXPECT_EQ(Step(StepOf(id, {0.5f}), &reply).error_code(), grpc::UNAVAILABLE);
 }
 
+TEST_F(LifecycleTest, AWatchedHealthDoesNotHoldTheShutdownUp) {
+  grpc::ClientContext context;
+  const auto stub = grpc::health::v1::Health::NewStub(channel_);
+  auto watch = stub->Watch(&context, {});
+  HealthCheckResponse response;
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  server_->Shutdown(absl::Hours(1));
+  EXPECT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+}
+
 TEST_F(LifecycleTest, ShuttingDownCancelsWhatDoesNotEnd) {
   const std::string id = Ready();
   v1::ImagineRequest request;
