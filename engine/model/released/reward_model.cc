@@ -131,8 +131,8 @@ torch::Tensor RewardEncoderImpl::forward(const torch::Tensor& x, const torch::Te
 RewardModelImpl::RewardModelImpl(const RewardModelOptions& options) {
   encoder = register_module("encoder", RewardEncoder(options));
   act_emb = register_module("act_emb", ActionEmbedder(options.action_dim, options.cond_channels));
-  const auto halvings = static_cast<int64_t>(options.channels.size()) - 1;
-  const int64_t side = options.img_size >> halvings;
+  int64_t side = options.img_size;
+  for (size_t i = 1; i < options.channels.size(); ++i) side = (side + 1) / 2;
   const int64_t features = options.channels.back() * side * side;
   lstm = register_module("lstm",
                          nn::LSTM(nn::LSTMOptions(features, options.lstm_dim).batch_first(true)));
