@@ -1,4 +1,6 @@
 // gwm-server: see flags.cc for its command line.
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -67,6 +69,8 @@ void Announce(const Server& server, const ServerOptions& options, const Log& log
 }
 
 int Serve(const Flags& flags, const ServerOptions& options, const StopSignal& stop) {
+  // A client's broken bytes get an answer, not a line each in our log.
+  google::protobuf::SetLogHandler(nullptr);
   const SystemClock clock;
   const Log log(options.log_level);
   auto server = Server::Start({.options = options,

@@ -180,9 +180,8 @@ TEST_F(LifecycleTest, MetricsCountWhatClientsDid) {
 TEST_F(LifecycleTest, AnUnknownMethodIsUnimplemented) {
   grpc::GenericStub stub(channel_);
   grpc::ClientContext context;
-  grpc::CompletionQueue queue;
-  grpc::ByteBuffer request, response;
-  grpc::Status status;
+  const grpc::Slice nothing;
+  grpc::ByteBuffer request(&nothing, 1), response;
   const grpc::StubOptions options;
   std::promise<grpc::Status> answered;
   stub.UnaryCall(&context, "/gwm.v1.Simulator/Teleport", options, &request, &response,
