@@ -91,6 +91,10 @@ TEST_F(ConcurrencyTest, ACancelledStepChangesNothing) {
   while (server_->queue_length() < 1) std::this_thread::yield();
   queued.context->TryCancel();
   EXPECT_EQ(queued.status.get().error_code(), grpc::CANCELLED);
+  // Calls that follow the cancellation on its connection: when they are answered, the server knows
+  // of it.
+  v1::Session session;
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(Get(id, &session).ok());
   controls_->gate.Open();
   EXPECT_TRUE(running.status.get().ok());
   EXPECT_EQ(Positions(id), before);
