@@ -25,11 +25,11 @@ case "${1:-}" in
   *) die "unknown option '$1'; see deploy/setup.sh --help" ;;
 esac
 
-runtime_packages=(ca-certificates libgrpc++1.51 libprotobuf32 libabsl20220623 libprometheus-cpp-pull1.0
-  libprometheus-cpp-core1.0 libcivetweb1 libspdlog1.10 libpng16-16 libzstd1)
+runtime_packages=(ca-certificates libgrpc++1.51 libprotobuf32 libabsl20220623
+  libprometheus-cpp-core1.0 libspdlog1.10 libpng16-16 libzstd1)
 python_packages=(python3 python3-venv libosmesa6)
 build_packages=(g++ cmake make ninja-build ccache git pkg-config libgrpc++-dev protobuf-compiler-grpc protobuf-compiler
-  libprotobuf-dev libabsl-dev prometheus-cpp-dev libcivetweb-dev libspdlog-dev nlohmann-json3-dev libpng-dev libzstd-dev zlib1g-dev
+  libprotobuf-dev libabsl-dev prometheus-cpp-dev libspdlog-dev nlohmann-json3-dev libpng-dev libzstd-dev zlib1g-dev
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy shellcheck)
 
 missing_packages() {

@@ -5,10 +5,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/statusor.h"
-
-class CivetServer;
 
 namespace gwm::server {
 
@@ -17,7 +16,9 @@ struct HttpPages {
   std::function<bool()> healthy;         // 200 "ok" or 503 "not serving"
 };
 
-// Thread-safe; the pages are made on threads of its own.
+// Thread-safe; the pages are made on one thread of its own, one request after the other. (Its own
+// sockets, because embedded HTTP libraries ask for thread stacks of 100 KiB, less than the
+// thread-local storage of LibTorch with CUDA: their threads do not start in this process.)
 class HttpServer {
  public:
   // `address`: "HOST:PORT" or "PORT"; port 0 takes a free one. Unavailable when it cannot be bound.
@@ -28,11 +29,15 @@ class HttpServer {
   int port() const;
 
  private:
-  class Page;
-  HttpServer();
-  std::unique_ptr<Page> metrics_;
-  std::unique_ptr<Page> health_;
-  std::unique_ptr<CivetServer> server_;
+  HttpServer(int listener, int stop_reader, int stop_writer, HttpPages pages);
+  void Run() const;
+  void Answer(int connection) const;
+
+  const int listener_;
+  const int stop_reader_;  // readable once the thread shall end
+  const int stop_writer_;
+  const HttpPages pages_;
+  std::thread thread_;
 };
 
 }  // namespace gwm::server
