@@ -1,4 +1,4 @@
-// /metrics for Prometheus and /healthz for simple probes, over plain HTTP.
+// /metrics for Prometheus and /healthz for simple probes, over plain HTTP/1.
 #ifndef GWM_SERVER_OBSERVE_HTTP_SERVER_H_
 #define GWM_SERVER_OBSERVE_HTTP_SERVER_H_
 
@@ -16,27 +16,29 @@ struct HttpPages {
   std::function<bool()> healthy;         // 200 "ok" or 503 "not serving"
 };
 
-// Thread-safe; the pages are made on one thread of its own, one request after the other. (Its own
-// sockets, because embedded HTTP libraries ask for thread stacks of 100 KiB, less than the
-// thread-local storage of LibTorch with CUDA: their threads do not start in this process.)
+// Answers GET of the two pages, one connection at a time, each within a second or not at all;
+// anything else gets 404. Own code because civetweb starts its threads with stacks that are too
+// small beside LibTorch's thread-local storage.
 class HttpServer {
  public:
-  // `address`: "HOST:PORT" or "PORT"; port 0 takes a free one. Unavailable when it cannot be bound.
+  // `address`: "HOST:PORT" with a numeric IPv4 host or localhost; port 0 takes a free one.
+  // InvalidArgument for another form, Unavailable when it cannot be bound.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address,
                                                            HttpPages pages);
   ~HttpServer();
 
-  int port() const;
+  int port() const { return port_; }
 
  private:
-  HttpServer(int listener, int stop_reader, int stop_writer, HttpPages pages);
-  void Run() const;
+  HttpServer(HttpPages pages, int listener, int wake, int port);
+  void Loop() const;
   void Answer(int connection) const;
+  std::string PageFor(const std::string& request) const;
 
-  const int listener_;
-  const int stop_reader_;  // readable once the thread shall end
-  const int stop_writer_;
   const HttpPages pages_;
+  const int listener_;  // sockets
+  const int wake_;      // readable when it is time to stop
+  const int port_;
   std::thread thread_;
 };
 
