@@ -1,5 +1,5 @@
-// The one place where exceptions become statuses. Inside the engine Torch code may throw; every engine/api function runs
-// its body through CatchTorch, so that no exception reaches a caller.
+// The one place where exceptions become statuses. Inside the engine Torch code may throw; every
+// engine/api function runs its body through CatchTorch, so that no exception reaches a caller.
 //
 //   return CatchTorch("Step", [&]() -> absl::StatusOr<Rows> { ... });
 #ifndef GWM_ENGINE_BASE_CATCH_TORCH_H_
@@ -13,7 +13,8 @@
 
 namespace gwm {
 
-// The status of the exception that is being handled; call it from a catch block only. Without a backtrace.
+// The status of the exception that is being handled; call it from a catch block only. Without a
+// backtrace.
 //   out of memory (device, host)       -> ResourceExhausted
 //   index, value, type, shape errors   -> InvalidArgument
 //   not implemented                    -> Unimplemented
@@ -21,7 +22,8 @@ namespace gwm {
 // `what` names the operation and starts the message.
 absl::Status StatusOfCurrentException(std::string_view what);
 
-// Calls `body`, which returns absl::Status or absl::StatusOr<T>, and turns whatever it throws into a status.
+// Calls `body`, which returns absl::Status or absl::StatusOr<T>, and turns whatever it throws into
+// a status.
 template <typename Body>
 std::invoke_result_t<Body> CatchTorch(std::string_view what, Body&& body) {
   try {

@@ -62,9 +62,9 @@ absl::StatusOr<torch::Device> ChooseDevice(std::string_view name) {
     known = error == std::errc() && end == name.data() + name.size() && index >= 0 && index < 128;
   }
   if (!known) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("device is '", absl::string_view(name.data(), name.size()),
-                     "', allowed are auto, cpu, cuda and cuda:N"));
+    return absl::InvalidArgumentError(absl::StrCat("device is '",
+                                                   absl::string_view(name.data(), name.size()),
+                                                   "', allowed are auto, cpu, cuda and cuda:N"));
   }
   GWM_RETURN_IF_ERROR(TryCuda(index));
   return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(index));

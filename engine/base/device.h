@@ -14,13 +14,14 @@ namespace gwm {
 // InvalidArgument: another name. FailedPrecondition: no usable GPU, with the reason.
 absl::StatusOr<torch::Device> ChooseDevice(std::string_view name);
 
-// Makes idle compute threads sleep instead of spinning: on shared cores spinning costs a factor of six. The OpenMP library
-// reads its settings while it is loaded, so the program replaces itself once with them in its environment. Call it first in
-// main(); does nothing where the environment already says how to wait.
+// Makes idle compute threads sleep instead of spinning: on shared cores spinning costs a factor of
+// six. The OpenMP library reads its settings while it is loaded, so the program replaces itself
+// once with them in its environment. Call it first in main(); does nothing where the environment
+// already says how to wait.
 void WaitPassively(char** argv);
 
-// Sets the number of Torch's compute threads and returns it. 0: a probe of a few milliseconds per candidate (1, 2, 4, ... up
-// to the number of cores) on a small matrix product decides.
+// Sets the number of Torch's compute threads and returns it. 0: a probe of a few milliseconds per
+// candidate (1, 2, 4, ... up to the number of cores) on a small matrix product decides.
 int UseComputeThreads(int threads);
 
 }  // namespace gwm

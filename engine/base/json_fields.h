@@ -1,6 +1,8 @@
-// Structs as JSON objects: one visitor names the fields once, and reading, writing and the rejection of unknown names use it.
+// Structs as JSON objects: one visitor names the fields once, and reading, writing and the
+// rejection of unknown names use it.
 //
-//   template <typename Visitor> void Visit(Options& o, Visitor&& field) { field("steps", o.steps); }
+//   template <typename Visitor> void Visit(Options& o, Visitor&& field) { field("steps", o.steps);
+//   }
 #ifndef GWM_ENGINE_BASE_JSON_FIELDS_H_
 #define GWM_ENGINE_BASE_JSON_FIELDS_H_
 

@@ -1,4 +1,5 @@
-// The log: one line a message on stderr, with time and level. Format with absl::StrCat or absl::StrFormat.
+// The log: one line a message on stderr, with time and level. Format with absl::StrCat or
+// absl::StrFormat.
 #ifndef GWM_ENGINE_BASE_LOG_H_
 #define GWM_ENGINE_BASE_LOG_H_
 

@@ -1,6 +1,5 @@
 #include "engine/base/shape.h"
 
-
 namespace gwm {
 namespace {
 

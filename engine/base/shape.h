@@ -19,7 +19,8 @@ inline constexpr int64_t kAny = -1;
 // "Float [2, 5, 3]", or "undefined": for messages.
 std::string Describe(const torch::Tensor& tensor);
 
-// Throw c10::ValueError (InvalidArgument behind CatchTorch): "means is Float [2, 5], expected [2, *, 3]".
+// Throw c10::ValueError (InvalidArgument behind CatchTorch): "means is Float [2, 5], expected [2,
+// *, 3]".
 void CheckShape(const torch::Tensor& tensor, std::initializer_list<int64_t> dims,
                 std::string_view name);
 // Only the last dimensions must match; any number of leading ones is fine.

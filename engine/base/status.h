@@ -8,11 +8,11 @@
 #include "absl/status/statusor.h"
 
 // GWM_RETURN_IF_ERROR(WriteIt(path));
-#define GWM_RETURN_IF_ERROR(expression)                                  \
-  do {                                                                   \
-    if (absl::Status gwm_status = (expression); !gwm_status.ok()) {      \
-      return gwm_status;                                                 \
-    }                                                                    \
+#define GWM_RETURN_IF_ERROR(expression)                             \
+  do {                                                              \
+    if (absl::Status gwm_status = (expression); !gwm_status.ok()) { \
+      return gwm_status;                                            \
+    }                                                               \
   } while (false)
 
 #define GWM_STATUS_CONCAT_INNER(a, b) a##b
@@ -23,7 +23,7 @@
   target = *std::move(result)
 
 // GWM_ASSIGN_OR_RETURN(auto episode, io::ReadEpisode(path));
-#define GWM_ASSIGN_OR_RETURN(target, expression)                                              \
+#define GWM_ASSIGN_OR_RETURN(target, expression) \
   GWM_ASSIGN_OR_RETURN_INNER(GWM_STATUS_CONCAT(gwm_status_or_, __LINE__), target, expression)
 
 #endif  // GWM_ENGINE_BASE_STATUS_H_

@@ -1,5 +1,5 @@
-// A front-end turns camera images into Gaussians in the world's frame. Kinds differ in what they need: depth and poses
-// (rgbd.h), or a network in their place.
+// A front-end turns camera images into Gaussians in the world's frame. Kinds differ in what they
+// need: depth and poses (rgbd.h), or a network in their place.
 #ifndef GWM_ENGINE_PERCEPTION_FRONTEND_H_
 #define GWM_ENGINE_PERCEPTION_FRONTEND_H_
 
@@ -14,10 +14,12 @@
 
 namespace gwm {
 
-// `...` = any batch dimensions; the cameras are shared by the batch, or have the same batch dimensions.
+// `...` = any batch dimensions; the cameras are shared by the batch, or have the same batch
+// dimensions.
 struct Views {
   torch::Tensor rgb;    // [..., V, H, W, 3], u8 or f32 in [0, 1]
-  torch::Tensor depth;  // [..., V, H, W]: u16 millimetres or f32 metres along the optical axis; 0 = nothing hit
+  torch::Tensor depth;  // [..., V, H, W]: u16 millimetres or f32 metres along the optical axis; 0 =
+                        // nothing hit
   Cameras cameras;      // V
 };
 
@@ -25,7 +27,8 @@ struct Views {
 class Frontend {
  public:
   virtual ~Frontend() = default;
-  // -> [..., N] Gaussians of SH degree 0 on the images' device. Throws c10::ValueError on malformed views.
+  // -> [..., N] Gaussians of SH degree 0 on the images' device. Throws c10::ValueError on malformed
+  // views.
   virtual Gaussians Encode(const Views& views) const = 0;
 };
 

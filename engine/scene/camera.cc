@@ -48,8 +48,12 @@ Cameras Cameras::operator[](int64_t index) const {
 
 torch::Tensor Cameras::cam_from_world() const {
   const torch::Tensor rotation = world_from_cam.slice(-2, 0, 3).slice(-1, 0, 3).transpose(-1, -2);
-  const torch::Tensor origin = world_from_cam.slice(-2, 0, 3).slice(-1, 3, 4);
-  const torch::Tensor top = torch::cat({rotation, -torch::matmul(rotation, origin)}, -1);
+  const torch::Tensor origin = world_from_cam.slice(-2, 0, 3).select(-1, 3);
+  // Written out, because the order of a library's sum may depend on the batch.
+  const torch::Tensor moved = rotation.select(-1, 0) * origin.slice(-1, 0, 1) +
+                              rotation.select(-1, 1) * origin.slice(-1, 1, 2) +
+                              rotation.select(-1, 2) * origin.slice(-1, 2, 3);
+  const torch::Tensor top = torch::cat({rotation, -moved.unsqueeze(-1)}, -1);
   return torch::cat({top, world_from_cam.slice(-2, 3, 4)}, -2);
 }
 
@@ -72,10 +76,9 @@ Cameras CamerasFrom(std::span<const Camera> cameras, torch::Device device) {
   torch::Tensor poses = torch::empty({count, 4, 4});
   for (int64_t v = 0; v < count; ++v) {
     const Camera& camera = cameras[v];
-    TORCH_CHECK_VALUE(
-        camera.width == cameras[0].width && camera.height == cameras[0].height, "camera ", v,
-        " has ", camera.height, " x ", camera.width, " pixels, camera 0 has ", cameras[0].height,
-        " x ", cameras[0].width);
+    TORCH_CHECK_VALUE(camera.width == cameras[0].width && camera.height == cameras[0].height,
+                      "camera ", v, " has ", camera.height, " x ", camera.width,
+                      " pixels, camera 0 has ", cameras[0].height, " x ", cameras[0].width);
     std::copy(camera.intrinsics.begin(), camera.intrinsics.end(),
               intrinsics.data_ptr<float>() + 9 * v);
     std::copy(camera.world_from_cam.begin(), camera.world_from_cam.end(),
@@ -119,7 +122,8 @@ torch::Tensor Unproject(const torch::Tensor& depth, const Cameras& cameras) {
   const torch::Tensor pose = cameras.world_from_cam.slice(-2, 0, 3);  // [..., V, 3, 4]
   const torch::Tensor rotation = pose.slice(-1, 0, 3).unsqueeze(-3).unsqueeze(-4);
   const torch::Tensor origin = pose.select(-1, 3).unsqueeze(-2).unsqueeze(-3);
-  // A sum over the last axis instead of a matrix product keeps each pixel's bits independent of the batch.
+  // A sum over the last axis instead of a matrix product keeps each pixel's bits independent of the
+  // batch.
   return (rotation * p_cam.unsqueeze(-2)).sum(-1) + origin;
 }
 

@@ -1,5 +1,6 @@
 // V pinhole cameras of one image size, and the geometry between pixels and the world.
-// OpenCV axes: x right, y down, z forward; the centre of pixel (row i, column j) is at (j + 0.5, i + 0.5).
+// OpenCV axes: x right, y down, z forward; the centre of pixel (row i, column j) is at (j + 0.5, i
+// + 0.5).
 #ifndef GWM_ENGINE_SCENE_CAMERA_H_
 #define GWM_ENGINE_SCENE_CAMERA_H_
 
@@ -12,7 +13,8 @@
 
 namespace gwm {
 
-// `...`: nothing when the cameras are shared by all scenes of a batch, else the scenes' batch dimensions.
+// `...`: nothing when the cameras are shared by all scenes of a batch, else the scenes' batch
+// dimensions.
 struct Cameras {
   torch::Tensor intrinsics;      // [..., V, 3, 3] pixels, f32, no skew
   torch::Tensor world_from_cam;  // [..., V, 4, 4] rigid, f32
@@ -47,7 +49,8 @@ Projection Project(const torch::Tensor& p_world, const Cameras& cameras);
 
 // `camera` moved by an offset in its own axes (x right, y down, z forward), same orientation.
 Camera MoveCamera(const Camera& camera, const std::array<double, 3>& offset_cam_m);
-// `camera` at `eye_world_m`, looking at `target_world_m`, with world +z up. The two points differ, and not only in z.
+// `camera` at `eye_world_m`, looking at `target_world_m`, with world +z up. The two points differ,
+// and not only in z.
 Camera LookAt(const Camera& camera, const std::array<double, 3>& eye_world_m,
               const std::array<double, 3>& target_world_m);
 // The same view with another number of pixels.

@@ -65,7 +65,8 @@ double MeanQuatLengthError(const GaussianCloud& cloud) {
   return quats.empty() ? 0 : sum / (static_cast<double>(quats.size()) / 4);
 }
 
-// Signs of files that were written with the activated values in place of the raw ones, or in another unit.
+// Signs of files that were written with the activated values in place of the raw ones, or in
+// another unit.
 void AddWarnings(const GaussianCloud& cloud, CloudReport& report) {
   auto& warnings = report.warnings;
   if (report.count == 0) warnings.emplace_back("the file has no Gaussians");
@@ -81,15 +82,17 @@ void AddWarnings(const GaussianCloud& cloud, CloudReport& report) {
   if (Share(logits, [](float o) { return o >= 0 && o <= 1; }) > 0.99) {
     warnings.emplace_back("all opacities lie in [0, 1]: probabilities instead of logits?");
   }
-  const float extent = std::max({report.max_m[0] - report.min_m[0], report.max_m[1] - report.min_m[1],
-                                 report.max_m[2] - report.min_m[2]});
+  const float extent =
+      std::max({report.max_m[0] - report.min_m[0], report.max_m[1] - report.min_m[1],
+                report.max_m[2] - report.min_m[2]});
   if (report.median_scale_m > 0.5f * extent) {
     warnings.emplace_back("the typical Gaussian is as large as the scene: wrong scales or units?");
   }
   if (Share(cloud.quats.values<float>(), [](float q) { return q == 0; }) > 0.999) {
     warnings.emplace_back("all rotations are zero");
   } else if (MeanQuatLengthError(cloud) > 10) {
-    warnings.emplace_back("rotations are far from unit length: is another property in their place?");
+    warnings.emplace_back(
+        "rotations are far from unit length: is another property in their place?");
   }
   const std::span<const float> sh = cloud.sh.values<float>();
   if (Share(sh, [](float x) { return std::abs(x) > 10; }) > 0.3) {

@@ -8,28 +8,45 @@
 namespace gwm {
 namespace {
 
-// The part of Y_{l,m} that depends on z = cos(theta), for m >= 0, with the factor (-1)^m of the 3DGS files. The azimuthal part
-// is Re or Im of (x + i y)^m. Constants: sqrt((2l+1)(l-m)!/((4 or 2) pi (l+m)!)) times the derivative of the Legendre polynomial.
+// The part of Y_{l,m} that depends on z = cos(theta), for m >= 0, with the factor (-1)^m of the
+// 3DGS files. The azimuthal part is Re or Im of (x + i y)^m. Constants: sqrt((2l+1)(l-m)!/((4 or 2)
+// pi (l+m)!)) times the derivative of the Legendre polynomial.
 torch::Tensor ShPolynomial(int64_t l, int64_t m, const torch::Tensor& z) {
   const torch::Tensor one = torch::ones_like(z);
   const torch::Tensor z2 = z * z;
   switch (10 * l + m) {
-    case 0: return 0.28209479177387814 * one;
-    case 10: return 0.48860251190291992 * z;
-    case 11: return -0.48860251190291992 * one;
-    case 20: return 0.31539156525252005 * (3 * z2 - 1);
-    case 21: return -1.0925484305920792 * z;
-    case 22: return 0.54627421529603959 * one;
-    case 30: return 0.37317633259011546 * z * (5 * z2 - 3);
-    case 31: return -0.45704579946446572 * (5 * z2 - 1);
-    case 32: return 1.4453057213202769 * z;
-    case 33: return -0.59004358992664352 * one;
-    case 40: return 0.10578554691520431 * ((35 * z2 - 30) * z2 + 3);
-    case 41: return -0.66904654355728921 * z * (7 * z2 - 3);
-    case 42: return 0.47308734787878004 * (7 * z2 - 1);
-    case 43: return -1.7701307697799304 * z;
-    case 44: return 0.62583573544917614 * one;
-    default: break;
+    case 0:
+      return 0.28209479177387814 * one;
+    case 10:
+      return 0.48860251190291992 * z;
+    case 11:
+      return -0.48860251190291992 * one;
+    case 20:
+      return 0.31539156525252005 * (3 * z2 - 1);
+    case 21:
+      return -1.0925484305920792 * z;
+    case 22:
+      return 0.54627421529603959 * one;
+    case 30:
+      return 0.37317633259011546 * z * (5 * z2 - 3);
+    case 31:
+      return -0.45704579946446572 * (5 * z2 - 1);
+    case 32:
+      return 1.4453057213202769 * z;
+    case 33:
+      return -0.59004358992664352 * one;
+    case 40:
+      return 0.10578554691520431 * ((35 * z2 - 30) * z2 + 3);
+    case 41:
+      return -0.66904654355728921 * z * (7 * z2 - 3);
+    case 42:
+      return 0.47308734787878004 * (7 * z2 - 1);
+    case 43:
+      return -1.7701307697799304 * z;
+    case 44:
+      return 0.62583573544917614 * one;
+    default:
+      break;
   }
   TORCH_CHECK_VALUE(false, "spherical harmonics of degree ", l, ", expected 0..4");
 }
@@ -56,8 +73,7 @@ torch::Tensor UpperTriangle(const torch::Tensor& matrices) {
 torch::Tensor ShBases(const torch::Tensor& directions, int64_t degree) {
   CheckTrailing(directions, {3}, "directions");
   TORCH_CHECK_VALUE(degree >= 0 && degree <= 4, "degree is ", degree, ", expected 0..4");
-  const torch::Tensor unit =
-      directions / directions.norm(2, -1, /*keepdim=*/true).clamp_min(1e-12);
+  const torch::Tensor unit = directions / directions.norm(2, -1, /*keepdim=*/true).clamp_min(1e-12);
   const torch::Tensor x = unit.select(-1, 0), y = unit.select(-1, 1), z = unit.select(-1, 2);
   std::vector<torch::Tensor> cosines = {torch::ones_like(x)};  // Re (x + i y)^m
   std::vector<torch::Tensor> sines = {torch::zeros_like(x)};   // Im (x + i y)^m

@@ -79,8 +79,8 @@ void Gaussians::Check() const {
   MapMembers(*this, [&](const torch::Tensor& x, int trailing) {
     CheckDType(x, torch::kFloat32, "a member of Gaussians");
     TORCH_CHECK_VALUE(x.sizes().slice(0, x.dim() - 1 - trailing) == batch,
-                      "batch dimensions differ: means are ", Describe(means), ", another member is ",
-                      Describe(x));
+                      "batch dimensions differ: means are ", Describe(means),
+                      ", another member is ", Describe(x));
     TORCH_CHECK_VALUE(x.device() == means.device(), "Gaussians on two devices");
     return x;
   });

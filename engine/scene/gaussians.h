@@ -1,4 +1,5 @@
-// A set of 3-D Gaussians in the unconstrained parametrisation of the public PLY files: any real number is a legal value.
+// A set of 3-D Gaussians in the unconstrained parametrisation of the public PLY files: any real
+// number is a legal value.
 #ifndef GWM_ENGINE_SCENE_GAUSSIANS_H_
 #define GWM_ENGINE_SCENE_GAUSSIANS_H_
 
@@ -24,8 +25,8 @@ struct Gaussians {
   int64_t count() const { return means.size(-2); }
   int64_t sh_degree() const;
 
-  torch::Tensor scales() const { return log_scales.exp(); }              // [..., N, 3] m
-  torch::Tensor opacities() const { return opacity_logits.sigmoid(); }   // [..., N] in (0, 1)
+  torch::Tensor scales() const { return log_scales.exp(); }             // [..., N, 3] m
+  torch::Tensor opacities() const { return opacity_logits.sigmoid(); }  // [..., N] in (0, 1)
   torch::Tensor rgb0() const;  // [..., N, 3] colour of degree 0 alone, not clamped
 
   torch::Device device() const { return means.device(); }

@@ -101,8 +101,8 @@ std::vector<float> RotationsXyzw(const HostTensor& quats) {
   std::vector<float> result;
   const auto q = quats.values<float>();
   for (size_t n = 0; n + 3 < q.size(); n += 4) {
-    const float length = std::sqrt(q[n] * q[n] + q[n + 1] * q[n + 1] + q[n + 2] * q[n + 2] +
-                                   q[n + 3] * q[n + 3]);
+    const float length =
+        std::sqrt(q[n] * q[n] + q[n + 1] * q[n + 1] + q[n + 2] * q[n + 2] + q[n + 3] * q[n + 3]);
     const bool degenerate = !(length > 1e-12f);
     for (size_t i : {1, 2, 3, 0}) {
       result.push_back(degenerate ? (i == 0 ? 1.0f : 0.0f) : q[n + i] / length);
@@ -122,7 +122,8 @@ void AddHarmonics(const HostTensor& sh, GlbBuilder& builder) {
         const auto row = values.subspan(static_cast<size_t>(3 * (n * coefficients + k)), 3);
         column.insert(column.end(), row.begin(), row.end());
       }
-      builder.Add(absl::StrCat("KHR_gaussian_splatting:SH_DEGREE_", degree, "_COEF_", m), 3, column);
+      builder.Add(absl::StrCat("KHR_gaussian_splatting:SH_DEGREE_", degree, "_COEF_", m), 3,
+                  column);
     }
   }
 }

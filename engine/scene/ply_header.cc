@@ -13,7 +13,8 @@
 namespace gwm {
 namespace {
 
-// Real headers have at most a hundred properties; a hostile one must not make us allocate without end.
+// Real headers have at most a hundred properties; a hostile one must not make us allocate without
+// end.
 constexpr size_t kMaxHeaderLines = 10000;
 constexpr size_t kMaxHeaderBytes = size_t{1} << 20;
 
@@ -164,13 +165,17 @@ class HeaderParser {
 size_t PlyScalarBytes(PlyScalar type) {
   switch (type) {
     case PlyScalar::kI8:
-    case PlyScalar::kU8: return 1;
+    case PlyScalar::kU8:
+      return 1;
     case PlyScalar::kI16:
-    case PlyScalar::kU16: return 2;
+    case PlyScalar::kU16:
+      return 2;
     case PlyScalar::kI32:
     case PlyScalar::kU32:
-    case PlyScalar::kF32: return 4;
-    case PlyScalar::kF64: break;
+    case PlyScalar::kF32:
+      return 4;
+    case PlyScalar::kF64:
+      break;
   }
   return 8;
 }

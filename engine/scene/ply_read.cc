@@ -15,7 +15,8 @@
 namespace gwm {
 namespace {
 
-// Where each value of one vertex goes: column i of the file -> an element of a tensor's row; null = ignored.
+// Where each value of one vertex goes: column i of the file -> an element of a tensor's row; null =
+// ignored.
 struct Column {
   HostTensor* tensor = nullptr;
   int64_t row_size = 0;  // values per vertex in `tensor`
@@ -94,7 +95,8 @@ float LoadAs(const uint8_t* bytes) {
   return static_cast<float>(value);
 }
 
-// Out-of-range doubles would be undefined behaviour as a plain cast; they become infinities as IEEE rounding would make them.
+// Out-of-range doubles would be undefined behaviour as a plain cast; they become infinities as IEEE
+// rounding would make them.
 float NarrowToFloat(double value) {
   if (std::isfinite(value) && std::abs(value) > 3.4028235677973366e38) {
     return static_cast<float>(std::copysign(HUGE_VAL, value));
@@ -108,14 +110,22 @@ float LoadScalar(const uint8_t* source, PlyScalar type, bool swap) {
   std::memcpy(bytes, source, size);
   if (swap) std::reverse(bytes, bytes + size);
   switch (type) {
-    case PlyScalar::kI8: return LoadAs<int8_t>(bytes);
-    case PlyScalar::kU8: return LoadAs<uint8_t>(bytes);
-    case PlyScalar::kI16: return LoadAs<int16_t>(bytes);
-    case PlyScalar::kU16: return LoadAs<uint16_t>(bytes);
-    case PlyScalar::kI32: return LoadAs<int32_t>(bytes);
-    case PlyScalar::kU32: return LoadAs<uint32_t>(bytes);
-    case PlyScalar::kF32: return LoadAs<float>(bytes);
-    case PlyScalar::kF64: break;
+    case PlyScalar::kI8:
+      return LoadAs<int8_t>(bytes);
+    case PlyScalar::kU8:
+      return LoadAs<uint8_t>(bytes);
+    case PlyScalar::kI16:
+      return LoadAs<int16_t>(bytes);
+    case PlyScalar::kU16:
+      return LoadAs<uint16_t>(bytes);
+    case PlyScalar::kI32:
+      return LoadAs<int32_t>(bytes);
+    case PlyScalar::kU32:
+      return LoadAs<uint32_t>(bytes);
+    case PlyScalar::kF32:
+      return LoadAs<float>(bytes);
+    case PlyScalar::kF64:
+      break;
   }
   double value;
   std::memcpy(&value, bytes, sizeof(value));
@@ -199,9 +209,9 @@ absl::StatusOr<VertexPlace> FindVertices(const PlyHeader& header, size_t availab
     const size_t row = header.format == PlyFormat::kAscii ? 2 * values : element.row_bytes();
     const auto count = static_cast<size_t>(element.count);
     if (row > 0 && count > (available + 1 - std::min(needed, available + 1)) / row) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "PLY: the header promises ", element.count, " rows of '", element.name, "', the file has ",
-          available, " bytes of data"));
+      return absl::InvalidArgumentError(absl::StrCat("PLY: the header promises ", element.count,
+                                                     " rows of '", element.name, "', the file has ",
+                                                     available, " bytes of data"));
     }
     if (is_vertex) {
       if (row == 0) return absl::InvalidArgumentError("PLY: the vertices have no properties");

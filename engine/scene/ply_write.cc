@@ -12,15 +12,19 @@ namespace {
 
 std::string_view FormatName(PlyFormat format) {
   switch (format) {
-    case PlyFormat::kAscii: return "ascii";
-    case PlyFormat::kBinaryBigEndian: return "binary_big_endian";
-    case PlyFormat::kBinaryLittleEndian: break;
+    case PlyFormat::kAscii:
+      return "ascii";
+    case PlyFormat::kBinaryBigEndian:
+      return "binary_big_endian";
+    case PlyFormat::kBinaryLittleEndian:
+      break;
   }
   return "binary_little_endian";
 }
 
 std::string Header(int64_t count, int64_t coefficients, const PlyOptions& options) {
-  std::string text = absl::StrCat("ply\nformat ", std::string(FormatName(options.format)), " 1.0\n");
+  std::string text =
+      absl::StrCat("ply\nformat ", std::string(FormatName(options.format)), " 1.0\n");
   for (const std::string& comment : options.comments) {
     absl::StrAppend(&text, "comment ", comment.substr(0, comment.find_first_of("\r\n")), "\n");
   }

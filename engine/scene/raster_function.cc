@@ -24,7 +24,8 @@ using RasterPassPtr = c10::intrusive_ptr<RasterPass>;
 const float* Data(const torch::Tensor& tensor) { return tensor.const_data_ptr<float>(); }
 
 void CheckKernel(kernels::KernelStatus status) {
-  TORCH_CHECK(status == kernels::KernelStatus::kOk, "renderer: ", kernels::KernelStatusName(status));
+  TORCH_CHECK(status == kernels::KernelStatus::kOk,
+              "renderer: ", kernels::KernelStatusName(status));
 }
 
 // The order of the tensors in forward's arguments and in the saved list.
@@ -69,8 +70,12 @@ kernels::CpuContext ContextOf(const SplatOptions& options) {
 // [B * V, 3]
 std::vector<float> Backgrounds(const variable_list& saved, const SplatOptions& options) {
   std::vector<float> result;
-  for (int64_t v = 0; v < saved[kViewmats].size(0) * saved[kViewmats].size(1); ++v) {
-    result.insert(result.end(), options.background.begin(), options.background.end());
+  const int64_t views = saved[kViewmats].size(1);
+  for (int64_t i = 0; i < saved[kViewmats].size(0) * views; ++i) {
+    const float* colour = options.backgrounds.defined()
+                              ? Data(options.backgrounds) + 3 * (i / views)
+                              : options.background.data();
+    result.insert(result.end(), colour, colour + 3);
   }
   return result;
 }
@@ -83,13 +88,12 @@ variable_list RunForward(const variable_list& inputs, RasterPass& pass) {
   torch::Tensor depth = torch::empty({scenes, views, pass.height, pass.width}, options);
   torch::Tensor alpha = torch::empty_like(depth);
   const std::vector<float> backgrounds = Backgrounds(inputs, pass.options);
-  CheckKernel(kernels::RenderForward(
-      GaussianInputsOf(inputs), CameraInputsOf(inputs, pass), KernelOptions(pass.options),
-      backgrounds.data(),
-      {.rgb = rgb.data_ptr<float>(),
-       .alpha = alpha.data_ptr<float>(),
-       .depth = depth.data_ptr<float>()},
-      &pass.scratch, ContextOf(pass.options)));
+  CheckKernel(kernels::RenderForward(GaussianInputsOf(inputs), CameraInputsOf(inputs, pass),
+                                     KernelOptions(pass.options), backgrounds.data(),
+                                     {.rgb = rgb.data_ptr<float>(),
+                                      .alpha = alpha.data_ptr<float>(),
+                                      .depth = depth.data_ptr<float>()},
+                                     &pass.scratch, ContextOf(pass.options)));
   return {rgb, depth, alpha};
 }
 
@@ -147,9 +151,8 @@ RenderResult Rasterise(const RasterInputs& inputs, const SplatOptions& options) 
   pass->height = inputs.height;
   pass->width = inputs.width;
   pass->options = options;
-  const variable_list tensors = {inputs.means,     inputs.quats, inputs.scales,
-                                 inputs.opacities, inputs.sh,    inputs.viewmats,
-                                 inputs.intrinsics};
+  const variable_list tensors = {inputs.means, inputs.quats,    inputs.scales,    inputs.opacities,
+                                 inputs.sh,    inputs.viewmats, inputs.intrinsics};
   const variable_list images =
       NeedsGradient(tensors)
           ? RasterFunction::apply(tensors[kMeans], tensors[kQuats], tensors[kScales],

@@ -1,4 +1,5 @@
-// The CPU kernels as one differentiable Torch operation. Internal to engine/scene: callers use render.h.
+// The CPU kernels as one differentiable Torch operation. Internal to engine/scene: callers use
+// render.h.
 #ifndef GWM_ENGINE_SCENE_RASTER_FUNCTION_H_
 #define GWM_ENGINE_SCENE_RASTER_FUNCTION_H_
 

@@ -31,25 +31,39 @@ Cameras PerScene(const Cameras& cameras, int64_t scenes) {
           cameras.width};
 }
 
-RenderResult RenderOnCpu(const Gaussians& gaussians, const Cameras& cameras,
-                         const SplatOptions& options) {
-  return Rasterise({.means = gaussians.means.contiguous(),
-                    .quats = gaussians.quats.contiguous(),
-                    .scales = gaussians.scales().contiguous(),
-                    .opacities = gaussians.opacities().contiguous(),
-                    .sh = gaussians.sh.contiguous(),
-                    .viewmats = cameras.cam_from_world().contiguous(),
-                    .intrinsics = cameras.intrinsics.contiguous(),
-                    .height = cameras.height,
-                    .width = cameras.width},
-                   options);
+// Scene by scene: vectorised functions give an element other bits in the tail of a tensor than
+// inside it, and a scene's picture must not depend on how many others share its batch.
+template <typename Activate>
+torch::Tensor ActivateEach(const torch::Tensor& values, Activate activate) {
+  if (values.size(0) == 1) return activate(values.contiguous());
+  std::vector<torch::Tensor> scenes;
+  for (int64_t b = 0; b < values.size(0); ++b) scenes.push_back(activate(values[b].contiguous()));
+  return torch::stack(scenes);
+}
+
+RenderResult RenderOnCpu(const Gaussians& gaussians, const Cameras& cameras, SplatOptions options) {
+  if (options.backgrounds.defined()) options.backgrounds = options.backgrounds.contiguous();
+  return Rasterise(
+      {.means = gaussians.means.contiguous(),
+       .quats = gaussians.quats.contiguous(),
+       .scales = ActivateEach(gaussians.log_scales, [](const torch::Tensor& x) { return x.exp(); }),
+       .opacities = ActivateEach(gaussians.opacity_logits,
+                                 [](const torch::Tensor& x) { return x.sigmoid(); }),
+       .sh = gaussians.sh.contiguous(),
+       .viewmats = cameras.cam_from_world().contiguous(),
+       .intrinsics = cameras.intrinsics.contiguous(),
+       .height = cameras.height,
+       .width = cameras.width},
+      options);
 }
 
 RenderResult RenderEachPlainly(const Gaussians& gaussians, const Cameras& cameras,
                                const SplatOptions& options) {
   std::vector<torch::Tensor> rgb, depth, alpha;
+  SplatOptions own = options;
   for (int64_t b = 0; b < gaussians.means.size(0); ++b) {
-    const RenderResult one = RenderPlain(gaussians[b], cameras[b], options);
+    if (options.backgrounds.defined()) own.backgrounds = options.backgrounds.slice(0, b, b + 1);
+    const RenderResult one = RenderPlain(gaussians[b], cameras[b], own);
     rgb.push_back(one.rgb);
     depth.push_back(one.depth);
     alpha.push_back(one.alpha);
@@ -68,6 +82,12 @@ RenderResult RenderBatch(const Gaussians& gaussians, const Cameras& cameras,
   TORCH_CHECK_VALUE(gaussians.device() == cameras.device(), "Gaussians on ", gaussians.device(),
                     ", cameras on ", cameras.device());
   TORCH_CHECK_VALUE(gaussians.means.size(0) > 0, "no scenes to render");
+  if (options.backgrounds.defined()) {
+    CheckShape(options.backgrounds, {gaussians.means.size(0), 3}, "backgrounds");
+    CheckDType(options.backgrounds, torch::kFloat32, "backgrounds");
+    TORCH_CHECK_VALUE(options.backgrounds.device() == gaussians.device(), "backgrounds on ",
+                      options.backgrounds.device(), ", Gaussians on ", gaussians.device());
+  }
   const Cameras per_scene = PerScene(cameras, gaussians.means.size(0));
   return gaussians.device().is_cpu() ? RenderOnCpu(gaussians, per_scene, options)
                                      : RenderEachPlainly(gaussians, per_scene, options);
@@ -77,6 +97,7 @@ RenderResult Render(const Gaussians& gaussians, const Cameras& cameras,
                     const SplatOptions& options) {
   CheckShape(gaussians.means, {kAny, 3}, "means");
   CheckShape(cameras.intrinsics, {kAny, 3, 3}, "intrinsics");
+  gaussians.Check();
   const Gaussians batch = Stack(std::span<const Gaussians>(&gaussians, 1));
   const RenderResult result = RenderBatch(batch, cameras, options);
   return {result.rgb[0], result.depth[0], result.alpha[0]};

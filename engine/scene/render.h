@@ -3,8 +3,8 @@
 //   auto image = Render(gaussians, cameras, {.background = {1, 1, 1}});
 //   (image.rgb - target).abs().mean().backward();
 //
-// On the CPU the tiled kernels run; their gradients are deterministic. Tensors on a GPU take a plain Torch form of the same
-// formulas (slower, the same images to 1e-4).
+// On the CPU the tiled kernels run; their gradients are deterministic. Tensors on a GPU take a
+// plain Torch form of the same formulas (slower, the same images to 1e-4).
 #ifndef GWM_ENGINE_SCENE_RENDER_H_
 #define GWM_ENGINE_SCENE_RENDER_H_
 
@@ -23,14 +23,17 @@ class ThreadPool;
 }
 
 struct SplatOptions {
-  float eps2d = 0;            // px^2 added to both diagonal entries of the 2-D covariance; 0 suits 64 x 64
-  float max_alpha = 0.999f;   // a single Gaussian never covers more of a pixel than this
-  float near_m = 0.01f;       // Gaussians nearer than this, or behind the camera, are not drawn
+  float eps2d = 0;  // px^2 added to both diagonal entries of the 2-D covariance; 0 suits 64 x 64
+  float max_alpha = 0.999f;  // a single Gaussian never covers more of a pixel than this
+  float near_m = 0.01f;      // Gaussians nearer than this, or behind the camera, are not drawn
   float far_m = 1e10f;
   std::array<float, 3> background = {0, 0, 0};  // RGB behind everything
-  bool antialiased = false;   // scale opacities by sqrt(det before / det after) of the eps2d dilation
-  // CPU threads; null: the calling thread alone. Shared because a backward pass uses it after the call. The bits of the
-  // result do not depend on it. One render or backward pass at a time.
+  torch::Tensor
+      backgrounds;  // [B, 3] f32: one colour per scene instead of `background`; no gradient
+  bool antialiased =
+      false;  // scale opacities by sqrt(det before / det after) of the eps2d dilation
+  // CPU threads; null: the calling thread alone. Shared because a backward pass uses it after the
+  // call. The bits of the result do not depend on it. One render or backward pass at a time.
   std::shared_ptr<kernels::ThreadPool> pool;
 };
 
@@ -41,15 +44,16 @@ struct RenderResult {
   torch::Tensor alpha;  // [V, H, W] in [0, 1]
 };
 
-// One scene ([N, ...]) from V cameras. Colour = max(0, 0.5 + SH(direction from the camera's centre)). Throws c10::ValueError
-// on malformed input. N = 0 gives the background.
+// One scene ([N, ...]) from V cameras. Colour = max(0, 0.5 + SH(direction from the camera's
+// centre)). Throws c10::ValueError on malformed input. N = 0 gives the background.
 RenderResult Render(const Gaussians& gaussians, const Cameras& cameras,
                     const SplatOptions& options = {});
-// B scenes ([B, N, ...]), all from the same V cameras or each from its own [B, V]: [B, V, H, W, ...]. A scene's result does
-// not depend on the others.
+// B scenes ([B, N, ...]), all from the same V cameras or each from its own [B, V]: [B, V, H, W,
+// ...]. A scene's result does not depend on the others.
 RenderResult RenderBatch(const Gaussians& gaussians, const Cameras& cameras,
                          const SplatOptions& options = {});
-// The plain Torch form, on any device: the readable twin of the kernels, O(pixels x Gaussians) in chunks of pixels.
+// The plain Torch form, on any device: the readable twin of the kernels, O(pixels x Gaussians) in
+// chunks of pixels.
 RenderResult RenderPlain(const Gaussians& gaussians, const Cameras& cameras,
                          const SplatOptions& options = {});
 

@@ -1,4 +1,5 @@
-// The renderer in plain Torch: projection and compositing as in kernels/project.h and kernels/raster.h, written for reading.
+// The renderer in plain Torch: projection and compositing as in kernels/project.h and
+// kernels/raster.h, written for reading.
 #include <cmath>
 #include <vector>
 
@@ -32,8 +33,8 @@ torch::Tensor ClampToFrustum(const torch::Tensor& slope, double principal, doubl
 }
 
 struct Covariance2d {
-  torch::Tensor xx, xy, yy;     // [n] px^2, dilated by eps2d
-  torch::Tensor compensation;   // [n] factor on the opacity
+  torch::Tensor xx, xy, yy;    // [n] px^2, dilated by eps2d
+  torch::Tensor compensation;  // [n] factor on the opacity
 };
 
 // EWA: J W Sigma W^T J^T with the Jacobian J of the projection at the mean.
@@ -47,10 +48,9 @@ Covariance2d ProjectCovariance(const torch::Tensor& cov_world, const torch::Tens
   const torch::Tensor y =
       z * ClampToFrustum(p_cam.select(-1, 1) / z, k[1][2].item<double>(), fy, cameras.height);
   const torch::Tensor zero = torch::zeros_like(z);
-  const torch::Tensor jacobian =
-      torch::stack({torch::stack({fx / z, zero, -fx * x / (z * z)}, -1),
-                    torch::stack({zero, fy / z, -fy * y / (z * z)}, -1)},
-                   -2);
+  const torch::Tensor jacobian = torch::stack({torch::stack({fx / z, zero, -fx * x / (z * z)}, -1),
+                                               torch::stack({zero, fy / z, -fy * y / (z * z)}, -1)},
+                                              -2);
   const torch::Tensor map = torch::matmul(jacobian, rotation);
   const torch::Tensor cov = torch::matmul(torch::matmul(map, cov_world), map.transpose(-1, -2));
   const auto entry = [&](int64_t i, int64_t j) { return cov.select(-2, i).select(-1, j); };
@@ -107,8 +107,7 @@ ScreenSplats ProjectGaussians(const Gaussians& all, const Cameras& camera,
       (ShValue(g.sh, g.means - eye) + 0.5).clamp_min(0),
       depth,
       radii};
-  const ScreenSplats seen =
-      Select(splats, Visible(cov, uv, radii, camera).nonzero().squeeze(1));
+  const ScreenSplats seen = Select(splats, Visible(cov, uv, radii, camera).nonzero().squeeze(1));
   return Select(seen, std::get<1>(seen.depths.detach().sort(/*stable=*/true, 0, false)));
 }
 
@@ -133,11 +132,13 @@ TileImage CompositeTile(const ScreenSplats& splats, int64_t row, int64_t column,
   const torch::Tensor raw = (splats.opacities * torch::exp(-sigma)).clamp_max(options.max_alpha);
   const torch::Tensor drawn = (raw >= kAlphaThreshold).logical_and(sigma >= 0);
   const torch::Tensor alpha = torch::where(drawn, raw, torch::zeros_like(raw));
-  // Transmittance behind each splat; once below the threshold it stays there, so the mask cuts a tail off.
+  // Transmittance behind each splat; once below the threshold it stays there, so the mask cuts a
+  // tail off.
   const torch::Tensor behind = torch::cumprod(1 - alpha, -1);
-  const torch::Tensor kept = torch::where(behind > kStopTransmittance, alpha, torch::zeros_like(alpha));
-  const torch::Tensor in_front = torch::cat(
-      {torch::ones_like(behind.slice(-1, 0, 1)), behind.slice(-1, 0, -1)}, -1);
+  const torch::Tensor kept =
+      torch::where(behind > kStopTransmittance, alpha, torch::zeros_like(alpha));
+  const torch::Tensor in_front =
+      torch::cat({torch::ones_like(behind.slice(-1, 0, 1)), behind.slice(-1, 0, -1)}, -1);
   const torch::Tensor weights = kept * in_front;  // [h, w, n]
   const torch::Tensor transmittance = (1 - kept).prod(-1);
   const torch::Tensor covered = 1 - transmittance;
@@ -159,7 +160,8 @@ ScreenSplats TouchingTile(const ScreenSplats& splats, int64_t row, int64_t colum
 }
 
 TileImage EmptyTile(int64_t height, int64_t width, const torch::Tensor& background) {
-  return {background.expand({height, width, 3}), torch::zeros({height, width}, background.options()),
+  return {background.expand({height, width, 3}),
+          torch::zeros({height, width}, background.options()),
           torch::zeros({height, width}, background.options())};
 }
 
@@ -167,8 +169,10 @@ TileImage RenderView(const Gaussians& gaussians, const Cameras& camera,
                      const SplatOptions& options) {
   const ScreenSplats splats = ProjectGaussians(gaussians, camera, options);
   const torch::Tensor background =
-      torch::tensor({options.background[0], options.background[1], options.background[2]})
-          .to(gaussians.device());
+      options.backgrounds.defined()
+          ? options.backgrounds[0]
+          : torch::tensor({options.background[0], options.background[1], options.background[2]})
+                .to(gaussians.device());
   std::vector<torch::Tensor> rgb_rows, depth_rows, alpha_rows;
   for (int64_t row = 0; row < camera.height; row += kTile) {
     std::vector<torch::Tensor> rgb, depth, alpha;

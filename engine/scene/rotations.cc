@@ -41,9 +41,10 @@ torch::Tensor MultiplyQuat(const torch::Tensor& a, const torch::Tensor& b) {
   CheckTrailing(b, {4}, "b");
   const torch::Tensor aw = At(a, 0), ax = At(a, 1), ay = At(a, 2), az = At(a, 3);
   const torch::Tensor bw = At(b, 0), bx = At(b, 1), by = At(b, 2), bz = At(b, 3);
-  return torch::stack({aw * bw - ax * bx - ay * by - az * bz, aw * bx + ax * bw + ay * bz - az * by,
-                       aw * by - ax * bz + ay * bw + az * bx, aw * bz + ax * by - ay * bx + az * bw},
-                      -1);
+  return torch::stack(
+      {aw * bw - ax * bx - ay * by - az * bz, aw * bx + ax * bw + ay * bz - az * by,
+       aw * by - ax * bz + ay * bw + az * bx, aw * bz + ax * by - ay * bx + az * bw},
+      -1);
 }
 
 torch::Tensor MatrixFromQuat(const torch::Tensor& quats) {

@@ -9,8 +9,9 @@
 
 namespace gwm {
 
-// Per Gaussian: position f32 x 3, linear scale f32 x 3, RGBA u8 (opacity after the sigmoid), unit quaternion w, x, y, z as
-// u8 = 128 + 128 q. Sorted by decreasing volume times opacity, so that a viewer that streams the file shows the most first.
+// Per Gaussian: position f32 x 3, linear scale f32 x 3, RGBA u8 (opacity after the sigmoid), unit
+// quaternion w, x, y, z as u8 = 128 + 128 q. Sorted by decreasing volume times opacity, so that a
+// viewer that streams the file shows the most first.
 std::string SerializeSplat(const GaussianCloud& cloud);
 absl::Status WriteSplat(const std::string& path, const GaussianCloud& cloud);
 
