@@ -1,11 +1,11 @@
 #include "engine/io/episode.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <initializer_list>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -181,22 +181,17 @@ absl::Status WriteEpisode(const std::string& path, const Episode& episode, int z
 }
 
 absl::StatusOr<std::vector<std::string>> ListEpisodes(const std::string& root) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  if (HasEpisodeSuffix(root) && fs::is_regular_file(root, error)) return std::vector{root};
-  std::vector<std::string> paths;
-  fs::recursive_directory_iterator walk(root, error);
-  for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
-    std::error_code ignored;
-    const std::string path = walk->path().string();
-    if (HasEpisodeSuffix(path) && walk->is_regular_file(ignored)) paths.push_back(path);
+  struct stat info = {};
+  if (HasEpisodeSuffix(root) && ::stat(root.c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+    return std::vector<std::string>{root};
   }
-  if (error) return ErrnoStatus(error.value(), "cannot list the folder", root);
-  if (paths.empty()) {
+  absl::StatusOr<std::vector<std::string>> paths = ListFiles(root);
+  if (!paths.ok()) return paths;
+  std::erase_if(*paths, [](const std::string& path) { return !HasEpisodeSuffix(path); });
+  if (paths->empty()) {
     return absl::NotFoundError(
         absl::StrCat("no episode files (*.safetensors, *.safetensors.zst) below: ", root));
   }
-  std::sort(paths.begin(), paths.end());
   return paths;
 }
 

@@ -1,5 +1,8 @@
 #include "engine/io/file.h"
 
+// Plain system calls, not std::filesystem: the Torch wheel exports a copy of that of its own, which
+// takes its place in programs that link Torch and does not fit this compiler's headers.
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -8,7 +11,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -31,6 +33,10 @@ class Descriptor {
 
  private:
   int fd_;
+};
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
 absl::StatusCode CodeOf(int error_number) {
@@ -149,10 +155,44 @@ absl::Status WriteFileAtomic(const std::string& path, std::string_view bytes) {
 }
 
 absl::Status MakeDirectories(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return ErrnoStatus(error.value(), "cannot create the folder", path);
+  for (size_t end = path.find('/', 1); !path.empty(); end = path.find('/', end + 1)) {
+    const std::string folder = path.substr(0, end);
+    struct stat info = {};
+    if (::mkdir(folder.c_str(), 0777) != 0) {
+      const int error = errno;
+      // Also where making it fails for another reason (a read-only parent), an existing folder will
+      // do.
+      const bool exists = ::stat(folder.c_str(), &info) == 0;
+      if (!exists) return ErrnoStatus(error, "cannot create the folder", folder);
+      if (!S_ISDIR(info.st_mode)) return ErrnoStatus(ENOTDIR, "cannot create the folder", folder);
+    }
+    if (end == std::string::npos) break;
+  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& root) {
+  std::vector<std::string> files;
+  std::vector<std::string> folders = {root};
+  while (!folders.empty()) {
+    const std::string folder = std::move(folders.back());
+    folders.pop_back();
+    const std::unique_ptr<DIR, CloseFolder> open(::opendir(folder.c_str()));
+    if (open == nullptr) return ErrnoStatus(errno, "cannot list the folder", folder);
+    while (const dirent* entry = ::readdir(open.get())) {
+      const std::string_view name = entry->d_name;
+      if (name == "." || name == "..") continue;
+      const std::string path =
+          absl::StrCat(folder, folder.ends_with('/') ? "" : "/", entry->d_name);
+      struct stat info = {};
+      if (::lstat(path.c_str(), &info) != 0) continue;
+      if (S_ISDIR(info.st_mode)) folders.push_back(path);
+      if (S_ISLNK(info.st_mode) && ::stat(path.c_str(), &info) != 0) continue;
+      if (S_ISREG(info.st_mode)) files.push_back(path);
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Acquire(const std::string& path) {

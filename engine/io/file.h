@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,6 +27,10 @@ absl::Status WriteFileAtomic(const std::string& path, std::string_view bytes);
 
 // Like mkdir -p.
 absl::Status MakeDirectories(const std::string& path);
+
+// Paths of all regular files below the folder `root` (and links to such files), sorted. Links to
+// folders are not followed. NotFound, PermissionDenied.
+absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& root);
 
 // Holds an exclusive lock between processes for as long as it lives; a killed process lets go of
 // it.

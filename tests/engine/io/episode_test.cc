@@ -1,6 +1,7 @@
 #include "engine/io/episode.h"
 
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 

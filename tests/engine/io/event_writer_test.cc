@@ -1,5 +1,7 @@
 #include "engine/io/event_writer.h"
 
+#include <filesystem>
+
 #include "engine/io/crc32c.h"
 #include "engine/io/file.h"
 #include "tests/engine/io/test_support.h"

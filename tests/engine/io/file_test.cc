@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "engine/io/crc32c.h"
@@ -68,6 +69,25 @@ TEST(FileTest, MakesFoldersOnce) {
   EXPECT_TRUE(std::filesystem::is_directory(folder / "a/b/c"));
   std::ofstream(folder / "file") << "x";
   EXPECT_FALSE(MakeDirectories(folder / "file/d").ok());
+  EXPECT_FALSE(MakeDirectories(folder / "file").ok());
+  EXPECT_TRUE(MakeDirectories(folder / "trailing/").ok());
+  EXPECT_TRUE(std::filesystem::is_directory(folder / "trailing"));
+  EXPECT_TRUE(MakeDirectories("/").ok());
+  EXPECT_TRUE(MakeDirectories(".").ok());
+}
+
+TEST(FileTest, ListsFilesAndLinksToFilesInOrder) {
+  const ScratchFolder folder;
+  ASSERT_TRUE(MakeDirectories(folder / "b/c").ok());
+  for (const char* name : {"b/c/1", "b/2", "a"}) std::ofstream(folder / name) << "x";
+  std::filesystem::create_symlink(folder / "a", folder / "link");
+  std::filesystem::create_symlink(folder / "missing", folder / "dangling");
+  std::filesystem::create_directory_symlink(folder.path(), folder / "b/loop");
+  const auto files = ListFiles(folder.path());
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_THAT(*files, ::testing::ElementsAre(folder / "a", folder / "b/2", folder / "b/c/1",
+                                             folder / "link"));
+  ExpectStatus(ListFiles(folder / "none").status(), absl::StatusCode::kNotFound, {"none"});
 }
 
 TEST(FileLockTest, IsHeldByOneUntilItEnds) {

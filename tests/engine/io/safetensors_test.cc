@@ -1,5 +1,7 @@
 #include "engine/io/safetensors.h"
 
+#include <filesystem>
+
 #include "engine/io/file.h"
 #include "engine/io/zstd.h"
 #include "tests/engine/io/test_support.h"
