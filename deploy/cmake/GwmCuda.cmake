@@ -11,7 +11,7 @@ if(GWM_NVCC AND GWM_CUDA)
   set(CMAKE_CUDA_COMPILER "${GWM_NVCC}")
   enable_language(CUDA)
   find_package(CUDAToolkit REQUIRED)
-  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 knows no C++20 flag of nvcc
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   set(GWM_HAVE_CUDA ON)
   message(STATUS "CUDA: ${GWM_NVCC}, architectures ${CMAKE_CUDA_ARCHITECTURES}")

@@ -24,7 +24,7 @@ from demo.ply import write_ply
 from demo.rollouts import FIRST_START, Evaluation, evaluate, frames_at, time_steps
 from demo.server import ServerError, running_server
 
-BUDGET_S = 75.0
+BUDGET_S = 60.0
 CPP_STEPS = 20
 _BEGAN = time.monotonic()
 

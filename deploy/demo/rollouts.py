@@ -17,7 +17,7 @@ from demo.metrics import Array, HorizonMetrics
 
 HORIZONS = (1, 5, 10, 20)
 FIRST_START, START_STRIDE = 2, 5
-TIMED_STEPS, WARM_UP_STEPS = 150, 10
+TIMED_STEPS, WARM_UP_STEPS = 100, 10
 
 
 def frames_at(episode: Episode, starts: Sequence[int], context: int) -> RgbdFrames:
