@@ -48,6 +48,11 @@ absl::Status WriteSums(const std::string& dir) {
 
 absl::StatusOr<std::string> CheckSums(const std::string& dir) {
   GWM_ASSIGN_OR_RETURN(auto sums, io::ReadFile(dir + "/" + kSums));
+  for (const char* name : {"config.json", "model.safetensors", "normalizer.safetensors"}) {
+    if (sums.find(absl::StrCat("  ", name, "\n")) == std::string::npos) {
+      return absl::DataLossError(absl::StrCat("checkpoint: SHA256SUMS has no line for ", name));
+    }
+  }
   for (const auto& line : absl::StrSplit(sums, '\n', absl::SkipEmpty())) {
     const std::vector<std::string> parts = absl::StrSplit(line, absl::MaxSplits("  ", 1));
     if (parts.size() != 2 || parts[1].find('/') != std::string::npos) {

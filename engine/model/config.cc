@@ -86,7 +86,7 @@ absl::StatusOr<ModelConfig> ProfileConfig(const std::string& name) {
     config.tokenizer.depth = 1;
     config.tokenizer.tokens = 32;
     config.tokenizer.gaussians_per_token = 16;
-    config.tokenizer.input_gaussians = 512;
+    config.tokenizer.input_gaussians = 0;
     config.dynamics.width = 64;
     config.dynamics.depth = 2;
     config.dynamics.heads = 4;

@@ -1,5 +1,7 @@
 #include "engine/runtime/model_world.h"
 
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "engine/base/catch_torch.h"
 #include "engine/base/status.h"
@@ -20,6 +22,10 @@ constexpr size_t kMaxBatch = 64;
 constexpr uint64_t kFeatureSeed = 0;  // features are a function of the state alone
 constexpr float kSuccessThreshold = 0.5F;
 
+// Figures of a row are computed row by row: over an array of rows the vectorised functions give the rest beyond the last full
+// vector other bits.
+float Sigmoid(float x) { return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x)))); }
+
 const ModelState& AsModelState(const StatePtr& state) { return static_cast<const ModelState&>(*state); }
 
 absl::Status CheckStates(size_t count, const auto& state_of) {
@@ -29,6 +35,38 @@ absl::Status CheckStates(size_t count, const auto& state_of) {
     }
   }
   return absl::OkStatus();
+}
+
+struct StepPrediction {
+  torch::Tensor next;  // [B, M, L] standardised
+  RewardOutput out;
+};
+
+StepPrediction PredictTogether(const WorldModel& model, const DynamicsState& state, const torch::Tensor& action,
+                               int64_t calls, const torch::Tensor& noise) {
+  StepPrediction p;
+  p.next = model.PredictNext(state, action, calls, noise);
+  const auto current = state.context.select(1, state.context.size(1) - 1);
+  p.out = model.reward->forward(current, p.next, state.centres, action);
+  return p;
+}
+
+// On the CPU one row at a time: vectorised functions give the rest beyond the last full vector other bits, so the rows of a
+// batch would depend on how many there are. A row's own 64 tokens fill the matrix products; batching gains little there.
+StepPrediction Predict(const WorldModel& model, const DynamicsState& state, const torch::Tensor& action,
+                       int64_t calls, const torch::Tensor& noise) {
+  if (!noise.is_cpu()) return PredictTogether(model, state, action, calls, noise);
+  std::vector<torch::Tensor> next, reward, terminated, success;
+  for (int64_t b = 0; b < noise.size(0); ++b) {
+    const auto row = [b](const torch::Tensor& x) { return x.narrow(0, b, 1).clone(); };
+    const DynamicsState one{row(state.context), row(state.actions), row(state.centres)};
+    auto p = PredictTogether(model, one, row(action), calls, row(noise));
+    next.push_back(p.next);
+    reward.push_back(p.out.reward_logits);
+    terminated.push_back(p.out.terminated_logits);
+    success.push_back(p.out.success_logits);
+  }
+  return {torch::cat(next), {torch::cat(reward), torch::cat(terminated), torch::cat(success)}};
 }
 
 int64_t AnchorBytes(const Anchors& anchors) {
@@ -173,14 +211,12 @@ absl::StatusOr<std::vector<StepRow>> ModelWorld::StepRows(const std::vector<Step
   const auto device = model_->device();
   auto state = Gather(states);
   auto action = torch::stack(actions).to(device);
-  auto next = model_->PredictNext(state, action, calls, torch::cat(noise).to(device));
-  auto current = state.context.select(1, state.context.size(1) - 1);
-  auto out = model_->reward->forward(current, next, state.centres, action);
-  auto reward = TwoHotValue(out.reward_logits, model_->reward->symlog_limit()).cpu();
-  auto terminated = torch::sigmoid(out.terminated_logits).cpu();
-  auto success = torch::sigmoid(out.success_logits).cpu();
-  auto finite = (torch::isfinite(next).flatten(1).all(1).cpu() & torch::isfinite(reward) &
-                 torch::isfinite(terminated) & torch::isfinite(success));
+  auto [next, out] = Predict(*model_, state, action, calls, torch::cat(noise).to(device));
+  auto terminated = out.terminated_logits.cpu();
+  auto success = out.success_logits.cpu();
+  auto finite = (torch::isfinite(next).flatten(1).all(1).cpu() &
+                 torch::isfinite(out.reward_logits).all(1).cpu() & torch::isfinite(terminated) &
+                 torch::isfinite(success));
   auto packed = layout_.Pack(model_->Advance(state, action, next));
   std::vector<StepRow> results(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -191,9 +227,10 @@ absl::StatusOr<std::vector<StepRow>> ModelWorld::StepRows(const std::vector<Step
     }
     pool_->slab()[slots[i]->index()].copy_(packed[b]);
     results[i].next = std::make_shared<ModelState>(std::move(slots[i]), states[i]->anchors);
-    results[i].reward = reward[b].item<float>();
-    results[i].terminated = terminated[b].item<float>() > kSuccessThreshold;
-    results[i].success_probability = success[b].item<float>();
+    const auto logits = out.reward_logits.narrow(0, b, 1);
+    results[i].reward = TwoHotValue(logits, model_->reward->symlog_limit()).item<float>();
+    results[i].terminated = Sigmoid(terminated[b].item<float>()) > kSuccessThreshold;
+    results[i].success_probability = Sigmoid(success[b].item<float>());
     results[i].success = results[i].success_probability > kSuccessThreshold;
   }
   return results;

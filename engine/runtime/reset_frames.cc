@@ -68,6 +68,11 @@ absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const Mode
     GWM_RETURN_IF_ERROR(CheckTensor(*frames.actions, "actions", DType::kF32, {t - 1, config.action_dim}));
     actions = ToTorch(*frames.actions);
     GWM_RETURN_IF_ERROR(CheckFinite(actions, "actions"));
+    const double largest = actions.numel() > 0 ? actions.abs().max().item<double>() : 0;
+    if (largest > 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("frames.actions holds a magnitude of ", largest, "; allowed are -1 to 1"));
+    }
   }
   const int64_t kept = std::min(t, max_frames);
   out.past_actions = actions.narrow(0, t - kept, kept - 1).unsqueeze(0);

@@ -47,22 +47,29 @@ class Recipe {
     GWM_ASSIGN_OR_RETURN(data_, LoadDataset(options_.data, options_.model));
     ModelConfig config = options_.model;
     config.tasks = Tasks();
-    if (std::filesystem::exists(options_.out + "/config.json")) {
-      GWM_ASSIGN_OR_RETURN(auto loaded, LoadCheckpoint(options_.out));
-      model_ = std::move(loaded.model);
-      if (ConfigToJson(Comparable(model_->config)) != ConfigToJson(Comparable(config))) {
-        return absl::FailedPreconditionError(
-            absl::StrCat("training: ", options_.out,
-                         " holds a checkpoint of another config; choose another folder or remove it"));
-      }
-    } else {
-      GWM_ASSIGN_OR_RETURN(model_, WorldModel::Create(config, options_.train.seed));
-    }
+    GWM_ASSIGN_OR_RETURN(model_, WorldModel::Create(config, options_.train.seed));
+    if (std::filesystem::exists(options_.out + "/config.json")) GWM_RETURN_IF_ERROR(TakeFromCheckpoint());
     model_->To(device_);
     LogInfo(absl::StrCat("training on ", data_.episodes.size(), " episodes (", data_.frames(), " frames), ",
                          device_.str(), ", ", threads, " threads; parameters: tokenizer ",
                          ParameterCount(*model_->tokenizer), ", dynamics ",
                          ParameterCount(*model_->dynamics), ", reward ", ParameterCount(*model_->reward)));
+    return absl::OkStatus();
+  }
+
+  // Parts that this call does not train come from the checkpoint. The others start from the seed or from their saved state, never
+  // from the checkpoint's rounded weights: a run that was killed between two stages ends as one that was not.
+  absl::Status TakeFromCheckpoint() {
+    GWM_ASSIGN_OR_RETURN(auto loaded, LoadCheckpoint(options_.out));
+    if (ConfigToJson(Comparable(loaded.model->config)) != ConfigToJson(Comparable(model_->config))) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("training: ", options_.out,
+                       " holds a checkpoint of another config; choose another folder or remove it"));
+    }
+    model_->normalizer = loaded.model->normalizer;
+    if (!options_.tokenizer) model_->tokenizer = loaded.model->tokenizer;
+    if (!options_.dynamics) model_->dynamics = loaded.model->dynamics;
+    if (!options_.reward) model_->reward = loaded.model->reward;
     return absl::OkStatus();
   }
 

@@ -69,6 +69,7 @@ absl::Status LoadState(const std::string& path, StageState& state) {
   absl::Status status;
   torch::NoGradGuard no_grad;
   state.ForEach([&](const std::string& name, torch::Tensor& x) {
+    if (!status.ok()) return;
     const auto found = file.tensors.find(name);
     if (found == file.tensors.end() || found->second.shape != x.sizes().vec()) {
       status = absl::FailedPreconditionError(absl::StrCat(
