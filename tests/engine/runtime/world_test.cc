@@ -1,0 +1,385 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+
+#include "engine/io/file.h"
+#include "tests/engine/runtime/world_fixture.h"
+
+namespace gwm {
+namespace {
+
+using io::ExpectStatus;
+using testing::OwnedFrames;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+// Everything that a step shows, as bytes.
+struct Shown {
+  std::string latents, rgb, depth;
+  float reward = 0, success_probability = 0;
+  bool operator==(const Shown&) const = default;
+};
+
+class ModelWorldTest : public testing::WorldTest {
+ protected:
+  static Shown Show(World& world, const StepRow& row) {
+    Shown shown{.reward = row.reward, .success_probability = row.success_probability};
+    shown.latents = world.Latents(row.next)->latents.data;
+    const auto camera = world.Cameras(row.next).value()[1];
+    const auto views =
+        world.Render({{.state = row.next, .camera = camera}},
+                     {.outputs = kRenderRgb | kRenderDepth, .rgb_dtype = DType::kF32});
+    EXPECT_TRUE(views.ok()) << views.status();
+    shown.rgb = (*views)[0].rgb.data;
+    shown.depth = (*views)[0].depth.data;
+    return shown;
+  }
+
+  // `steps` steps of these rows together; row r takes the actions and the noise of environment
+  // `rows[r]`.
+  static std::vector<Shown> Play(World& world, const std::vector<uint64_t>& rows, uint32_t steps,
+                                 uint64_t seed = 9) {
+    auto states = ResetTo(world, rows);
+    std::vector<StepRow> last;
+    for (uint32_t t = 0; t < steps; ++t) {
+      std::vector<std::vector<float>> actions;
+      std::vector<StepRequest> requests;
+      for (uint64_t row : rows) actions.push_back(Action(row, t));
+      for (size_t i = 0; i < rows.size(); ++i) {
+        requests.push_back(
+            {.state = states[i],
+             .action = actions[i],
+             .noise = {.seed = seed, .env = static_cast<uint32_t>(rows[i]), .step = t}});
+      }
+      auto result = world.Step(requests, {});
+      EXPECT_TRUE(result.ok()) << result.status();
+      last = std::move(result).value();
+      for (size_t i = 0; i < rows.size(); ++i) states[i] = last[i].next;
+    }
+    std::vector<Shown> shown;
+    for (const auto& row : last) shown.push_back(Show(world, row));
+    return shown;
+  }
+
+  static absl::StatusOr<std::vector<StepRow>> StepOnce(World& world, const StatePtr& state,
+                                                       std::vector<float> action, int calls = 0) {
+    return world.Step({{.state = state, .action = action, .noise = {.seed = 3}}},
+                      {.sampler_calls = calls});
+  }
+  static absl::Status ResetStatus(World& world, const OwnedFrames& frames) {
+    return world.Reset({{.frames = frames.view(), .pool_index = {}}}).status();
+  }
+};
+
+TEST_P(ModelWorldTest, SpecSaysWhatTheCheckpointIs) {
+  auto world = Open();
+  const auto& spec = world->spec();
+  EXPECT_EQ(spec.model_id, "gwm-tiny");
+  EXPECT_EQ(spec.checkpoint_digest.size(), 64U);
+  EXPECT_EQ(spec.action_dim, 4);
+  EXPECT_EQ(spec.tokens, 32);
+  EXPECT_EQ(spec.latent_dim, 16);
+  EXPECT_EQ(spec.feature_dim, 64);
+  EXPECT_EQ(spec.views, 2);
+  EXPECT_EQ(spec.gaussians, GetParam() == "grid" ? 2048 : 2048 + 32 * 16);
+  EXPECT_GE(spec.pool_states, 2);
+  EXPECT_EQ(spec.reset_pool_size, 0);
+}
+
+TEST_P(ModelWorldTest, SameSeedAndActionsGiveTheSameBits) {
+  auto world = Open();
+  const auto first = Play(*world, {1, 2}, 3);
+  auto again = Open();
+  EXPECT_EQ(first, Play(*again, {1, 2}, 3));
+  EXPECT_NE(first[0].latents, Play(*world, {1, 2}, 3, 10)[0].latents);
+  EXPECT_NE(first[0].latents, first[1].latents);
+}
+
+TEST_P(ModelWorldTest, RowIsTheSameBitsAloneAndInABatchOfEight) {
+  auto world = Open();
+  const auto together = Play(*world, {1, 2, 3, 4, 5, 6, 7, 8}, 2);
+  for (uint64_t row : {1, 5, 8}) {
+    const auto alone = Play(*world, {row}, 2);
+    EXPECT_EQ(alone[0].latents, together[row - 1].latents) << "row " << row;
+    EXPECT_EQ(alone[0], together[row - 1]) << "row " << row;
+  }
+  const auto three = Play(*world, {4, 8, 2}, 2);
+  EXPECT_EQ(three[1], together[7]);
+}
+
+// Beyond a vector register's width other code paths compute the figures of a row.
+TEST_P(ModelWorldTest, RowIsTheSameBitsAloneAndInABatchOfSeventy) {
+  auto world = Open();
+  const auto state = ResetTo(*world, {1})[0];
+  std::vector<std::vector<float>> actions;
+  for (uint64_t row = 0; row < 70; ++row) actions.push_back(Action(row, row / 11));
+  std::vector<StepRequest> rows;
+  for (uint32_t row = 0; row < 70; ++row) {
+    rows.push_back({.state = state, .action = actions[row], .noise = {.seed = 3, .env = row}});
+  }
+  const auto together = world->Step(rows, {});
+  ASSERT_TRUE(together.ok()) << together.status();
+  for (size_t row : {size_t{0}, size_t{31}, size_t{40}, size_t{63}, size_t{69}}) {
+    const auto alone = world->Step({rows[row]}, {});
+    const auto& expected = (*together)[row];
+    EXPECT_EQ((*alone)[0].reward, expected.reward) << "row " << row;
+    EXPECT_EQ((*alone)[0].success_probability, expected.success_probability) << "row " << row;
+    EXPECT_TRUE(world->Latents((*alone)[0].next)->latents.data ==
+                world->Latents(expected.next)->latents.data)
+        << "row " << row;
+  }
+}
+
+TEST_P(ModelWorldTest, StepsLeaveTheOldStateAsItWas) {
+  auto world = Open();
+  const auto state = ResetTo(*world, {1})[0];
+  const auto before = world->Latents(state)->latents.data;
+  const auto centres = world->Latents(state)->centres.data;
+  const auto one = StepOnce(*world, state, {1, 0, 0, 0});
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_EQ(world->Latents(state)->latents.data, before);
+  const auto other = StepOnce(*world, state, {-1, 0, 0, 0}),
+             same = StepOnce(*world, state, {1, 0, 0, 0});
+  EXPECT_EQ(world->Latents((*same)[0].next)->latents.data,
+            world->Latents((*one)[0].next)->latents.data);
+  EXPECT_NE(world->Latents((*other)[0].next)->latents.data,
+            world->Latents((*one)[0].next)->latents.data);
+  EXPECT_EQ(world->Latents((*one)[0].next)->centres.data, centres);
+}
+
+TEST_P(ModelWorldTest, BadStepsAreRefusedAndNameTheReason) {
+  auto world = Open();
+  const auto state = ResetTo(*world, {1})[0];
+  ExpectStatus(StepOnce(*world, state, {0, 0, 0}).status(), kInvalid,
+               {"action of row 0", "4 numbers"});
+  ExpectStatus(StepOnce(*world, state, {0, 1.01F, 0, 0}).status(), kInvalid,
+               {"action of row 0", "-1 to 1"});
+  ExpectStatus(StepOnce(*world, state, {0, std::nanf(""), 0, 0}).status(), kInvalid,
+               {"action of row 0"});
+  ExpectStatus(StepOnce(*world, nullptr, {0, 0, 0, 0}).status(), kInvalid, {"row 0 has no state"});
+  ExpectStatus(StepOnce(*world, state, {0, 0, 0, 0}, 17).status(), kInvalid,
+               {"sampler_calls is 17", "1 to 16"});
+  ExpectStatus(StepOnce(*world, state, {0, 0, 0, 0}, -1).status(), kInvalid,
+               {"sampler_calls is -1"});
+  const auto good = StepOnce(*world, state, {0, 0, 0, 0}, 16);
+  ASSERT_TRUE(good.ok()) << good.status();
+  EXPECT_TRUE((*good)[0].status.ok());
+}
+
+TEST_P(ModelWorldTest, FullPoolIsAnErrorThatChangesNothingAndSlotsComeBack) {
+  auto world = Open(3);
+  ASSERT_EQ(world->spec().pool_states, 3);
+  auto states = ResetTo(*world, {1, 2});
+  const std::vector<float> action = {0, 0, 0, 0};
+  const auto before = world->Latents(states[0])->latents.data;
+  const auto both = [&] {  // a request holds its states, so it must not outlive the call
+    return std::vector<StepRequest>{{.state = states[0], .action = action},
+                                    {.state = states[1], .action = action}};
+  };
+  EXPECT_EQ(world->Step(both(), {}).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(world->Latents(states[0])->latents.data, before);
+  for (int i = 0; i < 5; ++i) {
+    const auto step = StepOnce(*world, states[0], action);
+    ASSERT_TRUE(step.ok()) << step.status();
+    states[0] = (*step)[0].next;
+  }
+  const OwnedFrames two(3), three(4);
+  ExpectStatus(world
+                   ->Reset({{.frames = two.view(), .pool_index = {}},
+                            {.frames = three.view(), .pool_index = {}}})
+                   .status(),
+               absl::StatusCode::kResourceExhausted, {"slots"});
+  EXPECT_TRUE(StepOnce(*world, states[0], action).ok());
+  states.clear();
+  EXPECT_EQ(ResetTo(*world, {1, 2, 3}).size(), 3U);
+}
+
+TEST_P(ModelWorldTest, StatesMayOutliveTheWorld) {
+  auto world = Open();
+  auto states = ResetTo(*world, {1});
+  world.reset();
+  states.clear();
+  EXPECT_TRUE(states.empty());
+}
+
+TEST_P(ModelWorldTest, BadFramesAreRefusedAndNameTheField) {
+  auto world = Open();
+  const auto expect = [&](const std::function<void(OwnedFrames&)>& change,
+                          std::initializer_list<const char*> parts) {
+    OwnedFrames frames(1);
+    change(frames);
+    ExpectStatus(ResetStatus(*world, frames), kInvalid, parts);
+  };
+  expect([](auto& f) { f.rgb.dtype = DType::kI8; }, {"frames.rgb", "u8 [2, 2, 32, 32, 3]"});
+  expect([](auto& f) { f.rgb.shape = {2, 2, 32, 96, 1}; }, {"frames.rgb is u8 [2, 2, 32, 96, 1]"});
+  expect([](auto& f) { f.rgb.shape = {}; }, {"frames.rgb"});
+  expect([](auto& f) { f.depth_mm.shape = {2, 2, 1024}; }, {"frames.depth_mm"});
+  expect([](auto& f) { f.depth_mm.dtype = DType::kF16; }, {"frames.depth_mm is f16"});
+  expect([](auto& f) { f.intrinsics.shape = {2, 9}; }, {"frames.intrinsics"});
+  expect([](auto& f) { f.intrinsics.template mutable_values<float>()[0] = 0; },
+         {"frames.intrinsics", "focal"});
+  expect([](auto& f) { f.intrinsics.template mutable_values<float>()[2] = INFINITY; },
+         {"frames.intrinsics", "finite"});
+  expect([](auto& f) { f.world_from_cam.template mutable_values<float>()[3] = std::nanf(""); },
+         {"frames.world_from_cam", "finite"});
+  expect([](auto& f) { f.world_from_cam.template mutable_values<float>()[0] *= 2; },
+         {"frames.world_from_cam", "rigid"});
+  expect([](auto& f) { f.world_from_cam.template mutable_values<float>()[12] = 1; },
+         {"frames.world_from_cam", "rigid"});
+  expect([](auto& f) { f.actions.shape = {2, 2}; }, {"frames.actions"});
+  expect([](auto& f) { f.actions.template mutable_values<float>()[0] = std::nanf(""); },
+         {"frames.actions"});
+  expect([](auto& f) { f.actions.template mutable_values<float>()[0] = 1.5F; },
+         {"frames.actions", "1.5"});
+  EXPECT_TRUE(ResetStatus(*world, OwnedFrames(1)).ok());
+}
+
+TEST_P(ModelWorldTest, MirroredPosesAreRefused) {
+  auto world = Open();
+  OwnedFrames frames(1);
+  for (size_t i : {0, 4, 8}) frames.world_from_cam.mutable_values<float>()[i] *= -1;
+  ExpectStatus(ResetStatus(*world, frames), kInvalid, {"frames.world_from_cam", "rigid"});
+}
+
+TEST_P(ModelWorldTest, HistoryBeyondTheContextAndMissingDepthAreFine) {
+  auto world = Open();
+  OwnedFrames one(1, 1), many(1, 6), blind(1);
+  EXPECT_TRUE(ResetStatus(*world, one).ok());
+  EXPECT_TRUE(ResetStatus(*world, many).ok());
+  blind.depth_mm = HostTensor::Zeros(DType::kU16, blind.depth_mm.shape);
+  EXPECT_TRUE(ResetStatus(*world, blind).ok());
+  auto frames = one.view();
+  frames.actions.reset();
+  EXPECT_TRUE(world->Reset({{.frames = frames, .pool_index = {}}}).ok());
+}
+
+TEST_P(ModelWorldTest, ResetTakesFramesOrAPoolEntryNotBothNorNone) {
+  auto world = Open(0, /*with_pool=*/true);
+  EXPECT_EQ(world->spec().reset_pool_size, 3);
+  ASSERT_EQ(world->spec().cameras.size(), 2U);
+  const OwnedFrames frames(50, 2);
+  const auto status = [&](const ResetRequest& row) { return world->Reset({row}).status(); };
+  ExpectStatus(status({}), kInvalid, {"either"});
+  ExpectStatus(status({.frames = frames.view(), .pool_index = 0}), kInvalid, {"either"});
+  ExpectStatus(status({.frames = {}, .pool_index = 3}), kInvalid, {"pool entry 3", "0 to 2"});
+  ExpectStatus(status({.frames = {}, .pool_index = -1}), kInvalid, {"pool entry -1"});
+  const auto states =
+      world->Reset({{.frames = {}, .pool_index = 0}, {.frames = frames.view(), .pool_index = {}}});
+  ASSERT_TRUE(states.ok()) << states.status();
+  EXPECT_EQ(world->Latents((*states)[0])->latents.data, world->Latents((*states)[1])->latents.data);
+  EXPECT_EQ(world->Cameras((*states)[0]).value()[1].world_from_cam,
+            world->spec().cameras[1].world_from_cam);
+}
+
+TEST_P(ModelWorldTest, LatentsMakeAStateThatHoldsThem) {
+  auto world = Open();
+  const auto state = ResetTo(*world, {1})[0];
+  auto tokens = world->Latents(state).value();
+  const auto same = world->WithLatents(state, tokens.latents);
+  ASSERT_TRUE(same.ok()) << same.status();
+  EXPECT_EQ(world->Latents(*same)->latents.data, tokens.latents.data);
+  EXPECT_EQ(world->Gaussians(*same)->means.data, world->Gaussians(state)->means.data);
+  for (float& x : tokens.latents.mutable_values<float>()) x += 1;
+  const auto moved = world->WithLatents(state, tokens.latents);
+  EXPECT_EQ(world->Latents(*moved)->latents.data, tokens.latents.data);
+  EXPECT_NE(world->Gaussians(*moved)->sh.data, world->Gaussians(state)->sh.data);
+  EXPECT_TRUE(StepOnce(*world, *moved, {0, 0, 0, 0}).ok());
+  tokens.latents.mutable_values<float>()[0] = INFINITY;
+  ExpectStatus(world->WithLatents(state, tokens.latents).status(), kInvalid, {"finite"});
+  tokens.latents.shape = {16, 32};
+  ExpectStatus(world->WithLatents(state, tokens.latents).status(), kInvalid, {"[32, 16]"});
+  ExpectStatus(world->WithLatents(nullptr, tokens.latents).status(), kInvalid, {"no state"});
+}
+
+TEST_P(ModelWorldTest, FeaturesAreAFunctionOfTheStateAlone) {
+  auto world = Open();
+  const auto states = ResetTo(*world, {1, 2});
+  const auto both = world->Features(states);
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_EQ((*both)[0].shape, (std::vector<int64_t>{32, 64}));
+  EXPECT_EQ(world->Features({states[1]}).value()[0].data, (*both)[1].data);
+  EXPECT_NE((*both)[0].data, (*both)[1].data);
+  ASSERT_TRUE(StepOnce(*world, states[0], {1, 1, 1, 1}).ok());
+  EXPECT_EQ(world->Features({states[0]}).value()[0].data, (*both)[0].data);
+}
+
+TEST_P(ModelWorldTest, RendersBytesThatAreTheRoundedFloats) {
+  auto world = Open();
+  const auto state = ResetTo(*world, {1})[0];
+  Camera camera = world->Cameras(state).value()[0];
+  camera.width = 20;
+  camera.height = 24;
+  const auto render = [&](uint32_t outputs, DType dtype) {
+    auto views = world->Render({{.state = state, .camera = camera}},
+                               {.outputs = outputs, .rgb_dtype = dtype});
+    EXPECT_TRUE(views.ok()) << views.status();
+    return std::move(views.value()[0]);
+  };
+  const auto bytes = render(kRenderRgb, DType::kU8),
+             floats = render(kRenderRgb | kRenderDepth | kRenderAlpha, DType::kF32);
+  EXPECT_EQ(bytes.rgb.shape, (std::vector<int64_t>{24, 20, 3}));
+  EXPECT_EQ(bytes.rgb.dtype, DType::kU8);
+  EXPECT_TRUE(bytes.depth.data.empty());
+  EXPECT_EQ(floats.depth.shape, (std::vector<int64_t>{24, 20}));
+  EXPECT_EQ(floats.alpha.shape, (std::vector<int64_t>{24, 20}));
+  const auto u8 = bytes.rgb.values<uint8_t>();
+  const auto f32 = floats.rgb.values<float>();
+  for (size_t i = 0; i < u8.size(); ++i) {
+    ASSERT_GE(f32[i], 0);
+    ASSERT_LE(f32[i], 1);
+    ASSERT_NEAR(u8[i], 255 * f32[i], 0.5 + 1e-3);
+  }
+}
+
+TEST_P(ModelWorldTest, CamerasAreThoseOfTheResetFrames) {
+  auto world = Open();
+  const OwnedFrames frames(1);
+  const auto cameras = world->Cameras(ResetTo(*world, {1})[0]).value();
+  ASSERT_EQ(cameras.size(), 2U);
+  for (size_t v = 0; v < 2; ++v) {
+    EXPECT_EQ(cameras[v].width, 32);
+    EXPECT_EQ(cameras[v].height, 32);
+    EXPECT_EQ(
+        0, std::memcmp(cameras[v].intrinsics.data(), frames.intrinsics.data.data() + v * 36, 36));
+    EXPECT_EQ(0, std::memcmp(cameras[v].world_from_cam.data(),
+                             frames.world_from_cam.data.data() + v * 64, 64));
+  }
+}
+
+TEST_P(ModelWorldTest, BadCamerasAreRefused) {
+  auto world = Open();
+  const auto state = ResetTo(*world, {1})[0];
+  Camera camera = world->Cameras(state).value()[0];
+  camera.width = 0;
+  EXPECT_EQ(world->Render({{.state = state, .camera = camera}}, {}).status().code(), kInvalid);
+  EXPECT_EQ(world->Render({{.state = nullptr, .camera = camera}}, {}).status().code(), kInvalid);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ModelWorldTest, ::testing::Values("grid", "set"),
+                         [](const auto& info) { return info.param; });
+
+using OpenWorldTest = ModelWorldTest;
+
+TEST_P(OpenWorldTest, SaysWhatIsWrong) {
+  EXPECT_EQ(OpenWorld({.checkpoint_dir = folder_ / "none", .device = "cpu"}).status().code(),
+            absl::StatusCode::kNotFound);
+  Open();
+  const std::string dir = folder_ / "model";
+  EXPECT_EQ(OpenWorld({.checkpoint_dir = dir, .device = "tpu"}).status().code(), kInvalid);
+  ExpectStatus(OpenWorld({.checkpoint_dir = dir, .device = "cpu", .pool_bytes = 1000, .threads = 1})
+                   .status(),
+               kInvalid, {"pool_bytes is 1000"});
+  std::string weights = io::ReadFile(dir + "/model.safetensors").value();
+  weights.back() = static_cast<char>(weights.back() ^ 1);
+  ASSERT_TRUE(io::WriteFileAtomic(dir + "/model.safetensors", weights).ok());
+  ExpectStatus(OpenWorld({.checkpoint_dir = dir, .device = "cpu"}).status(),
+               absl::StatusCode::kDataLoss, {"model.safetensors"});
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, OpenWorldTest, ::testing::Values("grid"),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace gwm

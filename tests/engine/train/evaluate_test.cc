@@ -1,0 +1,186 @@
+#include "engine/train/evaluate.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/io/file.h"
+#include "engine/train/recipe.h"
+#include "engine/train/reset_pool.h"
+#include "tests/engine/io/test_support.h"
+#include "tests/engine/model/model_builders.h"
+#include "tests/fakes/toy_scenes.h"
+
+namespace gwm {
+namespace {
+
+using Json = nlohmann::json;
+
+TEST(RocAucTest, MatchesHandValues) {
+  EXPECT_DOUBLE_EQ(RocAuc({.1F, .4F, .35F, .8F}, {false, false, true, true}), 0.75);
+  EXPECT_DOUBLE_EQ(RocAuc({1, 2, 3, 4}, {false, false, true, true}), 1);
+  EXPECT_DOUBLE_EQ(RocAuc({4, 3, 2, 1}, {false, false, true, true}), 0);
+  EXPECT_DOUBLE_EQ(RocAuc({5, 5, 5, 5}, {true, false, true, false}), 0.5);
+  EXPECT_DOUBLE_EQ(RocAuc({1, 2, 2, 3}, {false, true, false, true}), 0.875);
+  EXPECT_TRUE(std::isnan(RocAuc({1, 2}, {true, true})));
+  EXPECT_TRUE(std::isnan(RocAuc({}, {})));
+}
+
+Json Figures(const WorldModel& model, const Dataset& data,
+             std::vector<int64_t> horizons = {1, 5, 10, 20}) {
+  EvaluateOptions options{.horizons = std::move(horizons), .quiet = true};
+  const auto result = Evaluate(model, data, options);
+  EXPECT_TRUE(result.ok()) << result.status();
+  EXPECT_NE(result->table.find("all"), std::string::npos);
+  return Json::parse(result->json);
+}
+
+TEST(EvaluateTest, ReportsEveryFigureOfEveryHorizonAndKind) {
+  const auto model = WorldModel::Create(testing::TinyConfig("grid"), 1).value();
+  auto data = testing::ToyDataset(2, {.seed = 1, .frames = 24});
+  data.episodes[0].kind = "expert";
+  const Json json = Figures(*model, data);
+  for (const char* kind : {"all", "expert", "random"}) {
+    ASSERT_TRUE(json.contains(kind)) << kind;
+    for (const char* horizon : {"1", "5", "10", "20"}) {
+      ASSERT_TRUE(json[kind]["horizons"].contains(horizon)) << kind << " " << horizon;
+      const Json& h = json[kind]["horizons"][horizon];
+      for (const char* name :
+           {"psnr", "psnr_repeat_last", "psnr_changed", "psnr_changed_repeat_last",
+            "psnr_changed_shuffled", "ssim", "ssim_repeat_last", "depth_mae_m"}) {
+        ASSERT_TRUE(h.contains(name)) << name;
+        EXPECT_TRUE(h[name].is_number()) << kind << " " << horizon << " " << name;
+      }
+    }
+    EXPECT_TRUE(json[kind]["reward_mae"].is_number());
+    EXPECT_TRUE(json[kind].contains("success_auc"));
+  }
+  EXPECT_FALSE(json.contains("noisy"));
+}
+
+TEST(EvaluateTest, RepeatLastIsTheErrorOfTheStartFrame) {
+  const auto model = WorldModel::Create(testing::TinyConfig("grid"), 1).value();
+  const auto data = testing::ToyDataset(1, {.seed = 2, .frames = 9});
+  const Json h = Figures(*model, data, {5})["all"]["horizons"]["5"];
+  const auto bytes = data.episodes[0].rgb.to(torch::kInt);
+  const auto rgb = bytes.to(torch::kDouble) / 255;
+  // Starts 2, 7; only the first has a frame five steps later.
+  const auto square = (rgb[2] - rgb[7]).square();
+  EXPECT_NEAR(h["psnr_repeat_last"].get<double>(), -10 * std::log10(square.mean().item<double>()),
+              1e-3);
+  const auto changed = ((bytes[2] - bytes[7]).abs().amax(-1) > 10).unsqueeze(-1).expand_as(square);
+  EXPECT_NEAR(h["psnr_changed_repeat_last"].get<double>(),
+              -10 * std::log10(square.masked_select(changed).mean().item<double>()), 1e-3);
+}
+
+TEST(EvaluateTest, FiguresThatDoNotExistAreNull) {
+  const auto model = WorldModel::Create(testing::TinyConfig("grid"), 1).value();
+  auto data = testing::ToyDataset(2, {.seed = 1, .frames = 12, .still = true});
+  for (auto& e : data.episodes) e.success.zero_();
+  const Json json = Figures(*model, data);
+  const Json& horizons = json["all"]["horizons"];
+  EXPECT_TRUE(json["all"]["success_auc"].is_null());
+  EXPECT_TRUE(horizons["5"]["psnr_changed"].is_null());
+  EXPECT_TRUE(horizons["5"]["psnr"].is_number());
+  ASSERT_TRUE(horizons.contains("20"));
+  EXPECT_TRUE(horizons["20"]["psnr"].is_null());
+  EXPECT_TRUE(horizons["20"]["ssim"].is_null());
+}
+
+TEST(EvaluateTest, EpisodesWithoutASingleStartAreRefused) {
+  const auto model = WorldModel::Create(testing::TinyConfig("grid"), 1).value();
+  const auto status =
+      Evaluate(*model, testing::ToyDataset(1, {.frames = 3}), {.quiet = true}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(EvaluateTest, LongRolloutsAreReportedForLongEpisodes) {
+  const auto model = WorldModel::Create(testing::TinyConfig("grid"), 1).value();
+  auto data = testing::ToyDataset(1, {.seed = 3, .frames = 102});
+  data.episodes[0].task = "other";
+  const Json l = Figures(*model, data, {1})["all"]["long_rollout"];
+  EXPECT_EQ(l["rollouts"], 1);
+  EXPECT_TRUE(l["finite"].get<bool>());
+  EXPECT_TRUE(l["psnr_last"].is_number());
+  EXPECT_GE(l["worst_luminance_change"].get<double>(), 0);
+}
+
+TEST(ResetPoolTest, HoldsTheFirstFramesOfEachTask) {
+  const io::ScratchFolder folder;
+  auto data = testing::ToyDataset(kResetPoolPerTask + 2, {.seed = 1, .frames = 3});
+  data.episodes.back().task = "another";
+  const auto config = testing::TinyConfig("grid");
+  ASSERT_TRUE(WriteResetPool(folder.path(), data, config).ok());
+  const auto file = io::ReadTensorFile(folder / kResetPoolFile).value();
+  const int64_t entries = kResetPoolPerTask + 1, frames = config.dynamics.context_frames;
+  EXPECT_EQ(file.tensors.at("rgb").shape, (std::vector<int64_t>{entries, frames, 2, 32, 32, 3}));
+  EXPECT_EQ(file.tensors.at("depth_mm").dtype, DType::kU16);
+  EXPECT_EQ(file.tensors.at("action").shape, (std::vector<int64_t>{entries, frames - 1, 4}));
+  EXPECT_EQ(file.metadata.at("task.0"), "toy-push");
+  EXPECT_EQ(file.metadata.at("task.12"), "another");
+  const auto first = testing::ToyEpisode({.seed = 1, .frames = 3});
+  const size_t bytes = static_cast<size_t>(frames * 2 * 32 * 32 * 3);
+  EXPECT_EQ(file.tensors.at("rgb").data.substr(0, bytes), first.rgb.data.substr(0, bytes));
+}
+
+class RecipeTest : public ::testing::Test {
+ protected:
+  RecipeTest() {
+    EXPECT_TRUE(io::MakeDirectories(folder_ / "data").ok());
+    for (uint64_t seed : {1, 2}) {
+      const auto episode = testing::ToyEpisode({.seed = seed, .frames = 8});
+      EXPECT_TRUE(
+          io::WriteEpisode(folder_ / ("data/" + std::to_string(seed) + ".safetensors"), episode)
+              .ok());
+    }
+    options_.data = {folder_ / "data"};
+    options_.out = folder_ / "model";
+    options_.model = testing::TinyConfig("grid");
+    options_.device = "cpu";
+    options_.threads = 1;
+    options_.quiet = true;
+    for (StageOptions* stage :
+         {&options_.train.vae, &options_.train.dynamics, &options_.train.reward}) {
+      stage->steps = 3;
+      stage->batch = 4;
+    }
+  }
+  std::string Digest(const std::string& out) { return LoadCheckpoint(out).value().digest; }
+
+  io::ScratchFolder folder_;
+  RecipeOptions options_;
+};
+
+TEST_F(RecipeTest, StagesOneByOneGiveTheCheckpointOfAllAtOnce) {
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  const auto whole = io::ReadFile(folder_ / "model/model.safetensors").value();
+  options_.out = folder_ / "parts";
+  options_.dynamics = options_.reward = false;
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  options_.tokenizer = false;
+  options_.dynamics = true;
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  options_.dynamics = false;
+  options_.reward = true;
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  EXPECT_TRUE(io::ReadFile(folder_ / "parts/model.safetensors").value() == whole);
+  EXPECT_TRUE(LoadCheckpoint(options_.out).ok());
+}
+
+TEST_F(RecipeTest, RunningAgainChangesNothing) {
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  const std::string digest = Digest(options_.out);
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  EXPECT_EQ(Digest(options_.out), digest);
+}
+
+TEST_F(RecipeTest, AnotherConfigInTheSameFolderIsRefused) {
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  options_.model.dynamics.depth = 1;
+  io::ExpectStatus(RunRecipe(options_), absl::StatusCode::kFailedPrecondition, {"another config"});
+}
+
+}  // namespace
+}  // namespace gwm
