@@ -25,14 +25,14 @@ ModelConfig TinyConfig(const std::string& tokenizer) {
 TrainOptions ToyRecipe(const std::string& tokenizer) {
   TrainOptions o;
   o.seed = 1;
-  o.vae = {.steps = 400,
+  o.vae = {.steps = tokenizer == "set" ? 400 : 1200,
            .batch = 8,
            .learning_rate = 3e-3,
            .weight_decay = 0,
            .warmup_steps = 20,
            .ema_decay = 0.98};
   o.dynamics = {
-      .steps = 700, .batch = 16, .learning_rate = 2e-3, .warmup_steps = 20, .ema_decay = 0.99};
+      .steps = 1200, .batch = 16, .learning_rate = 2e-3, .warmup_steps = 20, .ema_decay = 0.99};
   o.reward = {
       .steps = 300, .batch = 32, .learning_rate = 2e-3, .warmup_steps = 20, .ema_decay = 0.98};
   o.dynamics_loss.unroll = 1;
