@@ -10,7 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "engine/io/progress.h"
 #include "engine/scene/image_metrics.h"
-#include "engine/scene/render.h"
+#include "engine/train/contact_sheet.h"
 #include "engine/train/rollout.h"
 
 namespace gwm {
@@ -117,7 +117,9 @@ void Score(const EpisodeTensors& e, const torch::Tensor& starts, int64_t h, cons
            const torch::Tensor& shuffled_rgb, const torch::Tensor& tokenizer_rgb, HorizonSums& s) {
   auto real = RealRgb(e, starts + h);
   auto first = RealRgb(e, starts);
-  auto changed = ((real - first).abs().amax(-1, /*keepdim=*/true) > 10.0 / 255.0).to(torch::kFloat);
+  // On the bytes: a difference of exactly 10 must not turn on the rounding of 1/255.
+  const auto bytes = [&](const torch::Tensor& frames) { return e.rgb.index_select(0, frames).to(torch::kShort); };
+  auto changed = ((bytes(starts + h) - bytes(starts)).abs().amax(-1, /*keepdim=*/true) > 10).to(torch::kFloat);
   const auto square = [&](const torch::Tensor& image) { return (image - real).square(); };
   s.error.Add(square(imagined.rgb));
   s.error_repeat.Add(square(first));
@@ -159,7 +161,7 @@ class Evaluator {
     }
     Json json;
     for (const auto& [kind, sums] : kinds_) json[kind] = KindJson(sums);
-    return Evaluation{json.dump(2) + "\n", Table(kinds_), Sheet()};
+    return Evaluation{json.dump(2) + "\n", Table(kinds_), DrawContactSheet(sheet_)};
   }
 
  private:
@@ -191,6 +193,10 @@ class Evaluator {
     if (e.frames() <= options_.first_start + 1) return;
     auto starts = torch::arange(options_.first_start, e.frames() - 1, options_.start_every);
     const auto start = StartFromEpisode(model_, data_, i, starts, model_.config.dynamics.context_frames);
+    // Every horizon is reported, as null where no episode is long enough.
+    for (KindSums* sums : SumsOf(e)) {
+      for (int64_t h : options_.horizons) sums->horizons[h];
+    }
     const auto id = static_cast<uint32_t>(i);
     const auto steps = Rollout(model_, start, ActionsFrom(e, starts, longest_), calls_, options_.seed, id);
     const auto& wrong = data_.episodes[Other(i)];
@@ -261,60 +267,14 @@ class Evaluator {
     }
   }
 
-  // One start in the middle of the first expert episode of each task.
+  // The third start of the first episode of each task.
   void KeepForSheet(const EpisodeTensors& e, const torch::Tensor& starts, int64_t h, const torch::Tensor& rgb) {
-    auto& cells = sheet_[e.task];
-    if (cells.path.empty()) cells.path = e.path;
-    if (cells.path != e.path || starts.size(0) < 3) return;
+    auto& path = sheet_episode_[e.task];
+    if (path.empty()) path = e.path;
+    if (path != e.path || starts.size(0) < 3) return;
     auto frame = starts.narrow(0, 2, 1);
-    cells.images.push_back({h, RealRgb(e, frame + h)[0][0], rgb[2][0], RealRgb(e, frame)[0][0]});
+    sheet_[e.task].push_back({h, RealRgb(e, frame + h)[0][0], rgb[2][0], RealRgb(e, frame)[0][0]});
   }
-
-  static io::Image ToImage(const torch::Tensor& rgb) {
-    auto bytes = ToU8(rgb).contiguous();
-    io::Image image{static_cast<int>(bytes.size(1)), static_cast<int>(bytes.size(0)), {}};
-    image.pixels.assign(bytes.data_ptr<uint8_t>(), bytes.data_ptr<uint8_t>() + bytes.numel());
-    return image;
-  }
-
-  io::Image Sheet() const {
-    constexpr int kZoom = 3, kGap = 6, kTop = 28, kLeft = 0;
-    const auto columns = static_cast<int>(options_.horizons.size());
-    const int cell_w = static_cast<int>(model_.config.width) * kZoom;
-    const int cell_h = static_cast<int>(model_.config.height) * kZoom;
-    const int row_h = cell_h + kGap + 20;
-    auto sheet = io::Image::Filled(kLeft + columns * (3 * cell_w + 4 * kGap),
-                                   kTop + static_cast<int>(sheet_.size()) * row_h, 255, 255, 255);
-    const uint8_t black[3] = {0, 0, 0};
-    int row = 0;
-    for (const auto& [task, cells] : sheet_) {
-      const int y = kTop + row * row_h;
-      io::DrawText(task, 4, y, 2, black, sheet);
-      for (size_t c = 0; c < cells.images.size(); ++c) {
-        const auto& cell = cells.images[c];
-        const int x = kLeft + static_cast<int>(c) * (3 * cell_w + 4 * kGap);
-        if (row == 0) {
-          io::DrawText(absl::StrCat("h=", cell.horizon, ": real | imagined | repeat-last"), x + 4, 6, 2, black, sheet);
-        }
-        int at = x;
-        for (const auto* image : {&cell.real, &cell.imagined, &cell.repeat}) {
-          io::Paste(io::Upscale(ToImage(*image), kZoom), at, y + 18, sheet);
-          at += cell_w + kGap;
-        }
-      }
-      ++row;
-    }
-    return sheet;
-  }
-
-  struct Cell {
-    int64_t horizon;
-    torch::Tensor real, imagined, repeat;  // [H, W, 3]
-  };
-  struct SheetRow {
-    std::string path;
-    std::vector<Cell> images;
-  };
 
   const WorldModel& model_;
   const Dataset& data_;
@@ -322,7 +282,8 @@ class Evaluator {
   int64_t calls_ = 1;
   int64_t longest_ = 1;
   std::map<std::string, KindSums> kinds_;
-  std::map<std::string, SheetRow> sheet_;
+  std::map<std::string, std::vector<SheetCell>> sheet_;
+  std::map<std::string, std::string> sheet_episode_;  // the one episode of each task that is shown
 };
 
 }  // namespace
