@@ -30,9 +30,10 @@ Cameras TwoCameras(int width = 40, int height = 24) {
 // A fixed random weighting of all outputs: every output takes part in the gradient.
 torch::Tensor WeightedSum(const RenderResult& images) {
   torch::Generator generator = SeededGenerator(99);
-  return (images.rgb * torch::randn(images.rgb.sizes(), generator)).mean() +
-         (images.alpha * torch::randn(images.alpha.sizes(), generator)).mean() +
-         (images.depth * torch::randn(images.depth.sizes(), generator)).mean();
+  const auto weighted = [&](const torch::Tensor& image) {
+    return (image.to(torch::kFloat64) * torch::randn(image.sizes(), generator)).mean();
+  };
+  return weighted(images.rgb) + weighted(images.alpha) + weighted(images.depth);
 }
 
 std::vector<torch::Tensor> Leaves(Gaussians& g) {
@@ -77,12 +78,17 @@ INSTANTIATE_TEST_SUITE_P(Options, RenderOptionsTest,
 
 TEST(RenderTest, GradientsMatchFiniteDifferences) {
   Gaussians scene = RandomScene(3, 12, 1);
-  // Wide and faint: where a splat fades below 1/255 or hides another the image jumps, and a jump
-  // has no derivative.
+  // Wide, faint and seen from near their middle: where a splat fades below 1/255 the image jumps,
+  // and a jump has no derivative.
   scene.log_scales = scene.log_scales + 2.6;
   scene.opacity_logits = 0.3 * scene.opacity_logits - 1;
   std::vector<torch::Tensor> leaves = Leaves(scene);
-  const Cameras cameras = TwoCameras(24, 16);
+  Camera camera = TestCamera(24, 16);
+  camera.width = 8;
+  camera.height = 6;
+  camera.intrinsics[2] = 4;
+  camera.intrinsics[5] = 3;
+  const Cameras cameras = CamerasFrom({&camera, 1});
   const SplatOptions options{.eps2d = 0.3f};
   const auto value = [&] {
     torch::NoGradGuard no_grad;
@@ -91,10 +97,13 @@ TEST(RenderTest, GradientsMatchFiniteDifferences) {
   WeightedSum(Render(scene, cameras, options)).backward();
   torch::Generator generator = SeededGenerator(5);
   for (size_t i = 0; i < leaves.size(); ++i) {
-    // Along a random direction: the step of one f32 entry would drown in rounding.
-    const torch::Tensor direction = torch::randn(leaves[i].sizes(), generator);
+    // Mostly along the gradient: the step of one f32 entry, or one across it, would drown in
+    // rounding.
+    const torch::Tensor noise = torch::randn(leaves[i].sizes(), generator);
+    const torch::Tensor direction =
+        leaves[i].grad() / leaves[i].grad().norm() + 0.5 * noise / noise.norm();
     const torch::Tensor base = leaves[i].detach().clone();
-    const double step = 1e-3;
+    const double step = 1e-4;
     leaves[i].data().copy_(base + step * direction);
     const double above = value();
     leaves[i].data().copy_(base - step * direction);
