@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <future>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -329,9 +330,10 @@ TEST_F(ClientTest, KeepsCodeAndMessageWhenTheDetailsAreGarbage) {
 
 TEST_F(ClientTest, GivesUpAtTheDeadlineOfTheCall) {
   Session session = client_.CreateSession();
-  server_.step_hangs = true;
+  std::promise<void> answered;
+  server_.step_waits_for = answered.get_future().share();
   const auto error = ErrorOf([&] { session.Step(Zeros({2, 4}), {.timeout = milliseconds(50)}); });
-  server_.step_hangs = false;
+  answered.set_value();
   EXPECT_EQ(error->code(), Code::kDeadlineExceeded);
 }
 

@@ -4,7 +4,6 @@
 #include <grpcpp/security/server_credentials.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <utility>
 
 namespace gwm::client {
@@ -65,15 +64,10 @@ grpc::Status ScriptedServer::Reset(Context*, const v1::ResetRequest* request,
   return status;
 }
 
-grpc::Status ScriptedServer::Step(Context* context, const v1::StepRequest* request,
+grpc::Status ScriptedServer::Step(Context*, const v1::StepRequest* request,
                                   v1::StepReply* reply) {
   step_request = *request;
-  if (step_hangs) {
-    std::mutex mutex;
-    std::condition_variable never;
-    std::unique_lock lock(mutex);
-    never.wait_until(lock, context->deadline(), [context] { return context->IsCancelled(); });
-  }
+  if (step_waits_for.valid()) step_waits_for.wait();
   *reply = step_reply;
   return status;
 }

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -35,8 +36,8 @@ class ScriptedServer final : public v1::Simulator::Service,
 
   // What every call answers unless it is OK.
   grpc::Status status;
-  // Holds Step back until it is cancelled or its deadline passes.
-  bool step_hangs = false;
+  // When valid, Step answers only once this is ready.
+  std::shared_future<void> step_waits_for;
   v1::SimulatorSpec spec;
   v1::ServerInfo info;
   v1::Limits limits;
