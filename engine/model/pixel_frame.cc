@@ -50,4 +50,10 @@ SceneBatch SceneFromPixels(const torch::Tensor& pixels, const torch::Tensor& int
   return scene;
 }
 
+SplatOptions StateRenderOptions(const Gaussians& gaussians) {
+  const auto mean = gaussians.rgb0().detach().clamp(0, 1).mean(-2).to(torch::kCPU).contiguous();
+  const float* rgb = mean.data_ptr<float>();
+  return {.background = {rgb[0], rgb[1], rgb[2]}};
+}
+
 }  // namespace gwm

@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include "engine/model/tokenizer.h"
+#include "engine/scene/render.h"
 
 namespace gwm {
 
@@ -22,6 +23,10 @@ Gaussians GaussiansFromPixels(const torch::Tensor& pixels, const SceneBatch& lik
 // Real frames -> scene. Shapes as in PixelsFromRgbd; intrinsics [B, V, 3, 3], world_from_cam [B, V, 4, 4].
 SceneBatch SceneFromPixels(const torch::Tensor& pixels, const torch::Tensor& intrinsics,
                            const torch::Tensor& world_from_cam, double gaussian_size);
+
+// Rendering of a decoded state: behind everything lies the mean colour of its Gaussians, the best guess for what no camera saw
+// (with black, a camera moved by 5 cm loses 5 dB).
+SplatOptions StateRenderOptions(const Gaussians& gaussians);
 
 }  // namespace gwm
 

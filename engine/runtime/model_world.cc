@@ -285,7 +285,7 @@ absl::StatusOr<std::vector<RenderedView>> ModelWorld::Render(const std::vector<R
       // Several cameras on one state come as neighbouring rows: decode once.
       if (i == 0 || rows[i].state != rows[i - 1].state) gaussians = DecodeState(AsModelState(rows[i].state));
       const auto cameras = CamerasFrom({&rows[i].camera, 1}, model_->device());
-      auto image = gwm::Render(gaussians, cameras);
+      auto image = gwm::Render(gaussians, cameras, StateRenderOptions(gaussians));
       RenderedView view;
       if ((options.outputs & kRenderRgb) != 0) {
         view.rgb = ToHost(options.rgb_dtype == DType::kU8 ? ToU8(image.rgb[0]) : image.rgb[0].clamp(0, 1));

@@ -61,7 +61,7 @@ RolloutImages RenderLatents(const WorldModel& model, const torch::Tensor& latent
   for (int64_t b = 0; b < latents.size(0); ++b) {
     const auto& scene = anchors.reset;
     const Cameras cameras{scene.intrinsics[b], scene.world_from_cam[b], scene.height, scene.width};
-    auto image = Render(gaussians[b], cameras);
+    auto image = Render(gaussians[b], cameras, StateRenderOptions(gaussians[b]));
     rgb.push_back(image.rgb);
     depth.push_back(image.depth);
   }
