@@ -29,7 +29,8 @@ struct NoiseKey {
   uint32_t step = 0;
 };
 
-// Real RGB-D frames to start from, oldest first: T frames (1..WorldSpec::context_frames), V views, H x W pixels.
+// Real RGB-D frames to start from, oldest first: T frames (1..WorldSpec::context_frames), V views,
+// H x W pixels.
 struct RgbdFrames {
   TensorView rgb;             // u8 [T, V, H, W, 3]
   TensorView depth_mm;        // u16 [T, V, H, W]; 0 = nothing hit

@@ -1,12 +1,14 @@
-// A world model that can be reset, stepped and looked at. The server sees the engine through this header alone.
+// A world model that can be reset, stepped and looked at. The server sees the engine through this
+// header alone.
 //
-// States are immutable: a step reads one state and makes another. So a step that fails or is cancelled changes nothing
-// (the caller keeps the old pointer), committing a step is an assignment, and forking an environment is a pointer copy.
+// States are immutable: a step reads one state and makes another. So a step that fails or is
+// cancelled changes nothing (the caller keeps the old pointer), committing a step is an assignment,
+// and forking an environment is a pointer copy.
 //
 //   auto world = OpenWorld({.checkpoint_dir = "checkpoints/gwm-small"});
 //   auto states = (*world)->Reset({{.frames = frames}});
-//   auto rows = (*world)->Step({{.state = (*states)[0], .action = action, .noise = {.seed = 7}}}, {});
-//   auto images = (*world)->Render({{.state = (*rows)[0].next, .camera = camera}}, {});
+//   auto rows = (*world)->Step({{.state = (*states)[0], .action = action, .noise = {.seed = 7}}},
+//   {}); auto images = (*world)->Render({{.state = (*rows)[0].next, .camera = camera}}, {});
 #ifndef GWM_ENGINE_API_WORLD_H_
 #define GWM_ENGINE_API_WORLD_H_
 
@@ -21,8 +23,8 @@
 
 namespace gwm {
 
-// One environment's state in the world's pool. Opaque; the slot returns to the pool with the last pointer.
-// Releasing is thread-safe; everything else happens inside World's calls.
+// One environment's state in the world's pool. Opaque; the slot returns to the pool with the last
+// pointer. Releasing is thread-safe; everything else happens inside World's calls.
 class WorldState {
  public:
   virtual ~WorldState() = default;
@@ -30,19 +32,19 @@ class WorldState {
 using StatePtr = std::shared_ptr<const WorldState>;
 
 struct WorldSpec {
-  std::string model_id;            // "gwm-small"
-  std::string checkpoint_digest;   // hex SHA-256 over the checkpoint's files
-  std::string device;              // "cpu", "cuda:0"
+  std::string model_id;           // "gwm-small"
+  std::string checkpoint_digest;  // hex SHA-256 over the checkpoint's files
+  std::string device;             // "cpu", "cuda:0"
   int action_dim = 0;
   float action_min = -1;
   float action_max = 1;
-  int context_frames = 1;          // the most frames that Reset makes use of
+  int context_frames = 1;  // the most frames that Reset makes use of
   int views = 1;
-  int height = 0;                  // pixels of the frames that Reset takes
+  int height = 0;  // pixels of the frames that Reset takes
   int width = 0;
-  int tokens = 0;                  // M
-  int latent_dim = 0;              // L
-  int feature_dim = 0;             // D
+  int tokens = 0;       // M
+  int latent_dim = 0;   // L
+  int feature_dim = 0;  // D
   int default_sampler_calls = 1;
   int max_sampler_calls = 1;
   int64_t state_bytes = 0;         // one state in the pool
@@ -70,7 +72,8 @@ struct StepOptions {
   int sampler_calls = 0;  // 0: the default
 };
 struct StepRow {
-  absl::Status status;  // not OK (DataLoss: non-finite output): `next` is null and nothing else is set
+  absl::Status
+      status;  // not OK (DataLoss: non-finite output): `next` is null and nothing else is set
   StatePtr next;
   float reward = 0;
   bool terminated = false;
@@ -98,8 +101,9 @@ struct LatentTokens {
   HostTensor centres;  // f32 [M, 3] m, world
 };
 
-// Device-thread only: one thread makes all calls. Rows never influence each other: a row's result is the same bits alone
-// and in any batch (CPU). Malformed arguments give InvalidArgument; a full pool gives ResourceExhausted.
+// Device-thread only: one thread makes all calls. Rows never influence each other: a row's result
+// is the same bits alone and in any batch (CPU). Malformed arguments give InvalidArgument; a full
+// pool gives ResourceExhausted.
 class World {
  public:
   virtual ~World() = default;
@@ -114,8 +118,10 @@ class World {
   virtual absl::StatusOr<std::vector<Camera>> Cameras(const StatePtr& state) = 0;
   virtual absl::StatusOr<GaussianCloud> Gaussians(const StatePtr& state) = 0;
   virtual absl::StatusOr<LatentTokens> Latents(const StatePtr& state) = 0;
-  // `state` with other latents at the same anchors: decoding of client-made latents. latents: f32 [M, L].
-  virtual absl::StatusOr<StatePtr> WithLatents(const StatePtr& state, const TensorView& latents) = 0;
+  // `state` with other latents at the same anchors: decoding of client-made latents. latents: f32
+  // [M, L].
+  virtual absl::StatusOr<StatePtr> WithLatents(const StatePtr& state,
+                                               const TensorView& latents) = 0;
   // Hidden features after the first denoiser call with the null action: f32 [M, D] per row.
   virtual absl::StatusOr<std::vector<HostTensor>> Features(const std::vector<StatePtr>& rows) = 0;
 };
@@ -126,7 +132,8 @@ struct WorldOptions {
   int64_t pool_bytes = int64_t{1} << 30;  // memory for states
   int threads = 0;                        // compute threads; 0: chosen by a start-up probe
 };
-// NotFound / InvalidArgument / FailedPrecondition (digest mismatch) say what is wrong with the checkpoint.
+// NotFound / InvalidArgument / FailedPrecondition (digest mismatch) say what is wrong with the
+// checkpoint.
 [[gnu::visibility("default")]] absl::StatusOr<std::unique_ptr<World>> OpenWorld(
     const WorldOptions& options);
 

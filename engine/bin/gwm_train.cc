@@ -17,8 +17,10 @@
 #include "engine/train/evaluate.h"
 #include "engine/train/recipe.h"
 
-ABSL_FLAG(std::vector<std::string>, data, {}, "training: folders of episode files, comma separated");
-ABSL_FLAG(std::string, out, "", "training: the checkpoint folder to write; OUT.work holds states and logs");
+ABSL_FLAG(std::vector<std::string>, data, {},
+          "training: folders of episode files, comma separated");
+ABSL_FLAG(std::string, out, "",
+          "training: the checkpoint folder to write; OUT.work holds states and logs");
 ABSL_FLAG(std::string, profile, "gwm-small", "training: gwm-tiny, gwm-small or gwm-paper");
 ABSL_FLAG(std::string, model, "", "training: JSON file whose fields replace those of the profile");
 ABSL_FLAG(std::string, train, "", "training: JSON file whose fields replace the training defaults");
@@ -26,7 +28,8 @@ ABSL_FLAG(std::string, checkpoint, "", "eval: the checkpoint folder");
 ABSL_FLAG(std::string, episodes, "", "eval: folder of episode files");
 ABSL_FLAG(std::string, json, "", "eval: where the figures go");
 ABSL_FLAG(std::string, sheet, "", "eval: where a contact sheet (PNG) goes");
-ABSL_FLAG(std::string, card, "", "eval: write the table into this section of the checkpoint's model card");
+ABSL_FLAG(std::string, card, "",
+          "eval: write the table into this section of the checkpoint's model card");
 ABSL_FLAG(int, calls, 0, "eval: denoiser calls per step; 0 takes the checkpoint's");
 ABSL_FLAG(std::string, device, "auto", "auto, cpu or cuda");
 ABSL_FLAG(int, threads, 0, "compute threads; 0 lets a short probe choose");
@@ -51,8 +54,10 @@ absl::Status Train(const std::string& command) {
   gwm::RecipeOptions options;
   options.data = absl::GetFlag(FLAGS_data);
   options.out = absl::GetFlag(FLAGS_out);
-  if (options.data.empty()) return absl::InvalidArgumentError("--data is missing: folders of episode files");
-  if (options.out.empty()) return absl::InvalidArgumentError("--out is missing: the checkpoint folder to write");
+  if (options.data.empty())
+    return absl::InvalidArgumentError("--data is missing: folders of episode files");
+  if (options.out.empty())
+    return absl::InvalidArgumentError("--out is missing: the checkpoint folder to write");
   while (options.out.size() > 1 && options.out.back() == '/') options.out.pop_back();
   GWM_ASSIGN_OR_RETURN(options.model, gwm::ProfileConfig(absl::GetFlag(FLAGS_profile)));
   if (const auto path = absl::GetFlag(FLAGS_model); !path.empty()) {
@@ -75,7 +80,8 @@ absl::Status Eval() {
   const std::string checkpoint = absl::GetFlag(FLAGS_checkpoint);
   const std::string episodes = absl::GetFlag(FLAGS_episodes);
   if (checkpoint.empty()) return absl::InvalidArgumentError("--checkpoint is missing");
-  if (episodes.empty()) return absl::InvalidArgumentError("--episodes is missing: a folder of episode files");
+  if (episodes.empty())
+    return absl::InvalidArgumentError("--episodes is missing: a folder of episode files");
   return gwm::CatchTorch("eval", [&]() -> absl::Status {
     GWM_ASSIGN_OR_RETURN(const auto device, gwm::ChooseDevice(absl::GetFlag(FLAGS_device)));
     gwm::UseComputeThreads(absl::GetFlag(FLAGS_threads));
@@ -89,8 +95,8 @@ absl::Status Eval() {
       GWM_RETURN_IF_ERROR(gwm::io::WriteFileAtomic(path, result.json));
     }
     if (const auto title = absl::GetFlag(FLAGS_card); !title.empty()) {
-      GWM_RETURN_IF_ERROR(gwm::WriteCardSection(
-          checkpoint, title, absl::StrCat("```text\n", result.table, "```\n")));
+      GWM_RETURN_IF_ERROR(gwm::WriteCardSection(checkpoint, title,
+                                                absl::StrCat("```text\n", result.table, "```\n")));
     }
     if (const auto path = absl::GetFlag(FLAGS_sheet); !path.empty()) {
       GWM_RETURN_IF_ERROR(gwm::io::WritePng(path, result.contact_sheet));

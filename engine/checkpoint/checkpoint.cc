@@ -96,9 +96,10 @@ absl::StatusOr<LoadedCheckpoint> Load(const std::string& dir) {
   const bool bf16 = weights.tensors.begin()->second.dtype == DType::kBF16;
   const std::string digest = TokenizerDigest(*loaded.model, bf16);
   if (!config.tokenizer_digest.empty() && digest != config.tokenizer_digest) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "checkpoint: the dynamics was trained with tokenizer ", config.tokenizer_digest.substr(0, 12),
-        ", but the weights hold tokenizer ", digest.substr(0, 12)));
+    return absl::FailedPreconditionError(
+        absl::StrCat("checkpoint: the dynamics was trained with tokenizer ",
+                     config.tokenizer_digest.substr(0, 12), ", but the weights hold tokenizer ",
+                     digest.substr(0, 12)));
   }
   return loaded;
 }

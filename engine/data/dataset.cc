@@ -24,10 +24,10 @@ absl::Status CheckFits(const io::Episode& e, const std::string& path, const Mode
       e.action_dim() == config.action_dim) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      path, " has ", e.views(), " views of ", e.height(), "x", e.width(), " and actions of ",
-      e.action_dim(), " entries; the model takes ", config.views, " of ", config.height, "x",
-      config.width, " and ", config.action_dim));
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, " has ", e.views(), " views of ", e.height(), "x", e.width(),
+                   " and actions of ", e.action_dim(), " entries; the model takes ", config.views,
+                   " of ", config.height, "x", config.width, " and ", config.action_dim));
 }
 
 }  // namespace

@@ -37,9 +37,10 @@ struct Dataset {
 
 EpisodeTensors ToTensors(const io::Episode& episode);
 
-// All episodes below `roots`, with a progress line. InvalidArgument names the first file whose views, image size or action
-// dimension differ from `config`; episodes may differ in length.
-absl::StatusOr<Dataset> LoadDataset(const std::vector<std::string>& roots, const ModelConfig& config);
+// All episodes below `roots`, with a progress line. InvalidArgument names the first file whose
+// views, image size or action dimension differ from `config`; episodes may differ in length.
+absl::StatusOr<Dataset> LoadDataset(const std::vector<std::string>& roots,
+                                    const ModelConfig& config);
 
 }  // namespace gwm
 

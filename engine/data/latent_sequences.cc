@@ -13,8 +13,9 @@
 namespace gwm {
 namespace {
 
-constexpr int64_t kChunk = 16;        // frames encoded at a time
-constexpr int64_t kSetSegments = 3;   // reset frames per episode for tokenizers with anchored latents
+constexpr int64_t kChunk = 16;  // frames encoded at a time
+constexpr int64_t kSetSegments =
+    3;  // reset frames per episode for tokenizers with anchored latents
 
 LatentSequence EncodeFrom(const WorldModel& model, const Dataset& dataset, size_t episode,
                           int64_t first) {
@@ -105,10 +106,9 @@ std::vector<LatentSequence> EncodeDataset(const WorldModel& model, const Dataset
   return sequences;
 }
 
-absl::StatusOr<std::vector<LatentSequence>> EncodeDatasetCached(const WorldModel& model,
-                                                                const Dataset& dataset,
-                                                                const std::string& path,
-                                                                const std::string& tokenizer_digest) {
+absl::StatusOr<std::vector<LatentSequence>> EncodeDatasetCached(
+    const WorldModel& model, const Dataset& dataset, const std::string& path,
+    const std::string& tokenizer_digest) {
   std::string key = tokenizer_digest;
   for (const auto& e : dataset.episodes) absl::StrAppend(&key, "\n", e.path);
   if (std::filesystem::exists(path)) {

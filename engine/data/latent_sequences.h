@@ -13,21 +13,22 @@ struct LatentSequence {
   torch::Tensor latents;  // f32 [T, M, L], not standardised
   // [T, M, 3]: frame r may be the reset frame of any later frame; or [1, M, 3]: only frame 0 may.
   torch::Tensor centres;
-  torch::Tensor action;   // [T, A]
+  torch::Tensor action;                       // [T, A]
   torch::Tensor reward, terminated, success;  // [T]
 
   int64_t frames() const { return latents.size(0); }
 };
 
-// Encodes every episode (posterior means, no gradient), with a progress line. Tokenizers whose latents depend on the anchors
-// (set) give one sequence for each of a few reset frames of the episode.
+// Encodes every episode (posterior means, no gradient), with a progress line. Tokenizers whose
+// latents depend on the anchors (set) give one sequence for each of a few reset frames of the
+// episode.
 std::vector<LatentSequence> EncodeDataset(const WorldModel& model, const Dataset& dataset);
 
-// The same through a file: read back when it was written for the same tokenizer and episodes, else encoded and written.
-absl::StatusOr<std::vector<LatentSequence>> EncodeDatasetCached(const WorldModel& model,
-                                                                const Dataset& dataset,
-                                                                const std::string& path,
-                                                                const std::string& tokenizer_digest);
+// The same through a file: read back when it was written for the same tokenizer and episodes, else
+// encoded and written.
+absl::StatusOr<std::vector<LatentSequence>> EncodeDatasetCached(
+    const WorldModel& model, const Dataset& dataset, const std::string& path,
+    const std::string& tokenizer_digest);
 
 // Mean and std of the latents and of their standardised change, per channel over all sequences.
 LatentNormalizer MeasureLatents(const std::vector<LatentSequence>& sequences, double sigma_data);

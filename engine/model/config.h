@@ -19,15 +19,16 @@ struct TokenizerConfig {
   // grid
   int64_t patch = 8;  // pixels per token side, a power of two
   // set
-  int64_t tokens = 64;               // M
+  int64_t tokens = 64;  // M
   int64_t heads = 4;
   int64_t gaussians_per_token = 32;  // K
   int64_t input_gaussians = 2048;    // those that the encoder attends to, by FPS; 0: all
-  double offset_extent_m = 0.25;     // decoded centres stay within this distance of their anchor, per axis
+  double offset_extent_m =
+      0.25;  // decoded centres stay within this distance of their anchor, per axis
 };
 
 struct DynamicsConfig {
-  int64_t width = 192;         // D
+  int64_t width = 192;  // D
   int64_t depth = 6;
   int64_t heads = 6;
   int64_t mlp_ratio = 4;
@@ -52,8 +53,8 @@ struct DiffusionConfig {
 struct RewardConfig {
   int64_t width = 128;
   int64_t queries = 4;
-  int64_t bins = 101;       // two-hot over symlog reward
-  double symlog_limit = 10; // bins span [-limit, limit]
+  int64_t bins = 101;        // two-hot over symlog reward
+  double symlog_limit = 10;  // bins span [-limit, limit]
 };
 
 struct ModelConfig {
@@ -62,7 +63,7 @@ struct ModelConfig {
   int64_t height = 64;
   int64_t width = 64;
   int64_t action_dim = 4;
-  double far_m = 6;          // depth given to pixels where nothing was hit
+  double far_m = 6;            // depth given to pixels where nothing was hit
   double gaussian_size = 0.5;  // standard deviation of a pixel's Gaussian in pixels
   double control_dt_s = 0;
   TokenizerConfig tokenizer;
@@ -70,7 +71,8 @@ struct ModelConfig {
   DiffusionConfig diffusion;
   RewardConfig reward;
   std::vector<std::string> tasks;
-  std::string tokenizer_digest;  // SHA-256 of the tokenizer's weights that the dynamics was trained with
+  std::string
+      tokenizer_digest;  // SHA-256 of the tokenizer's weights that the dynamics was trained with
 
   // M.
   int64_t tokens() const;

@@ -9,7 +9,8 @@ namespace {
 constexpr int64_t kNoiseFeatures = 64;
 constexpr int64_t kFourierBands = 6;
 
-torch::Tensor Modulate(const torch::Tensor& x, const torch::Tensor& shift, const torch::Tensor& scale) {
+torch::Tensor Modulate(const torch::Tensor& x, const torch::Tensor& shift,
+                       const torch::Tensor& scale) {
   return x * (1.0 + scale.unsqueeze(1)) + shift.unsqueeze(1);
 }
 }  // namespace
@@ -58,8 +59,8 @@ torch::Tensor DitBlockImpl::CrossAttend(const torch::Tensor& x, const ConditionC
                                         size_t block) {
   auto q = SplitHeads(cross_q_(x), heads_);
   const auto& keys = cache.action_keys[block];
-  auto logits = torch::matmul(q, keys.transpose(-1, -2)) /
-                std::sqrt(static_cast<double>(q.size(-1)));
+  auto logits =
+      torch::matmul(q, keys.transpose(-1, -2)) / std::sqrt(static_cast<double>(q.size(-1)));
   auto weights = torch::softmax(logits + cache.action_bias, -1);
   return cross_out_(MergeHeads(torch::matmul(weights, cache.action_values[block])));
 }
@@ -102,13 +103,14 @@ ConditionCache Dit::Prepare(const DenoiserCondition& condition) {
   const int64_t head_dim = dynamics.width / dynamics.heads;
   ConditionCache cache;
   cache.current = condition.context.select(1, frames - 1);
-  // One scale for all scenes: RoPE is relative, so the origin does not matter, only far backgrounds must be pulled in.
+  // One scale for all scenes: RoPE is relative, so the origin does not matter, only far backgrounds
+  // must be pulled in.
   auto near = ContractPositions(condition.centres * 0.5);
   cache.rope = MakeRope(near * (2 * dynamics.rope_units_per_m), head_dim, dynamics.rope_base,
                         DealtAxes(head_dim, 3));
   cache.position = position_(FourierFeatures(near, kFourierBands));
-  auto context = context_input_(condition.context) + frame_embed_.unsqueeze(1) +
-                 cache.position.unsqueeze(1);
+  auto context =
+      context_input_(condition.context) + frame_embed_.unsqueeze(1) + cache.position.unsqueeze(1);
   context = context_norm_(context.reshape({batch, frames * tokens, -1}));
   const Rope context_rope = {cache.rope.cos.repeat({1, frames, 1}),
                              cache.rope.sin.repeat({1, frames, 1})};
@@ -129,7 +131,8 @@ ConditionCache Dit::Prepare(const DenoiserCondition& condition) {
 
 DitOutput Dit::forward(const torch::Tensor& scaled, const torch::Tensor& c_noise,
                        const ConditionCache& cache) {
-  auto condition = noise_embed_(TimeFeatures(c_noise * 100.0, kNoiseFeatures)) + cache.pooled_action;
+  auto condition =
+      noise_embed_(TimeFeatures(c_noise * 100.0, kNoiseFeatures)) + cache.pooled_action;
   auto modulation_input = torch::silu(condition);
   auto x = input_(torch::cat({scaled, cache.current}, -1)) + cache.position;
   for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, modulation_input, cache, i);

@@ -1,11 +1,13 @@
-// The denoiser network: a diffusion transformer over latent tokens (methods: section 4, gwm-paper block).
+// The denoiser network: a diffusion transformer over latent tokens (methods: section 4, gwm-paper
+// block).
 //
-//   x += gate1 * SelfAttention(QK-RMSNorm, 3-axis RoPE of the centres; keys and values also of the context tokens)
-//   x += CrossAttention(RMSNorm(x); action tokens and a learned null token)
-//   x += gate2 * Mlp(AdaRMS(x))
+//   x += gate1 * SelfAttention(QK-RMSNorm, 3-axis RoPE of the centres; keys and values also of the
+//   context tokens) x += CrossAttention(RMSNorm(x); action tokens and a learned null token) x +=
+//   gate2 * Mlp(AdaRMS(x))
 //
-// Modulations come from the noise level and the pooled action. Context tokens never see the noise, so their keys and values are
-// computed once per env step and serve all denoiser calls, as do those of the actions.
+// Modulations come from the noise level and the pooled action. Context tokens never see the noise,
+// so their keys and values are computed once per env step and serve all denoiser calls, as do those
+// of the actions.
 #ifndef GWM_ENGINE_MODEL_DIT_H_
 #define GWM_ENGINE_MODEL_DIT_H_
 
@@ -18,9 +20,10 @@ namespace gwm {
 
 // What the denoiser sees besides the noisy tokens. Latents are standardised to std sigma_data.
 struct DenoiserCondition {
-  torch::Tensor context;      // [B, C, M, L] past latents, oldest first; the last is the current frame
-  torch::Tensor actions;      // [B, K, A] action chunk, oldest first; the last leads to the next frame
-  torch::Tensor action_mask;  // bool [B]: false takes the null token alone (action-free features); undefined = all true
+  torch::Tensor context;  // [B, C, M, L] past latents, oldest first; the last is the current frame
+  torch::Tensor actions;  // [B, K, A] action chunk, oldest first; the last leads to the next frame
+  torch::Tensor action_mask;  // bool [B]: false takes the null token alone (action-free features);
+                              // undefined = all true
   torch::Tensor centres;      // [B, M, 3] m
 };
 
@@ -31,7 +34,7 @@ struct ConditionCache {
   std::vector<torch::Tensor> context_values;
   std::vector<torch::Tensor> action_keys;  // [B, heads, K+1, d]
   std::vector<torch::Tensor> action_values;
-  torch::Tensor action_bias;  // f32 [B, 1, 1, K+1]: 0, or -inf for actions that the mask hides
+  torch::Tensor action_bias;    // f32 [B, 1, 1, K+1]: 0, or -inf for actions that the mask hides
   torch::Tensor pooled_action;  // [B, D]
   torch::Tensor current;        // [B, M, L] the current frame's latents
   torch::Tensor position;       // [B, M, D] embedding of the centres
@@ -40,7 +43,8 @@ struct ConditionCache {
 class DitBlockImpl : public torch::nn::Module {
  public:
   explicit DitBlockImpl(const DynamicsConfig& config);
-  // x: [B, M, D]; modulation_input: silu of the conditioning vector [B, D]; block: index into the cache.
+  // x: [B, M, D]; modulation_input: silu of the conditioning vector [B, D]; block: index into the
+  // cache.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& modulation_input,
                         const ConditionCache& cache, size_t block);
   void FillCache(const torch::Tensor& context_tokens, const Rope& context_rope,
@@ -54,8 +58,8 @@ class DitBlockImpl : public torch::nn::Module {
   RowLinear qkv_{nullptr}, out_{nullptr}, context_kv_{nullptr};
   RowLinear cross_q_{nullptr}, cross_kv_{nullptr}, cross_out_{nullptr};
   RowLinear modulation_{nullptr};
-  RmsNormLayer norm1_{nullptr}, norm2_{nullptr}, norm3_{nullptr}, q_norm_{nullptr}, k_norm_{nullptr},
-      context_k_norm_{nullptr};
+  RmsNormLayer norm1_{nullptr}, norm2_{nullptr}, norm3_{nullptr}, q_norm_{nullptr},
+      k_norm_{nullptr}, context_k_norm_{nullptr};
   Mlp mlp_{nullptr};
 };
 TORCH_MODULE(DitBlock);

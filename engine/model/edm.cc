@@ -42,7 +42,9 @@ torch::Tensor Sample(Dit& dit, const ConditionCache& cache, const DiffusionConfi
                      torch::Tensor* first_features) {
   std::vector<double> sigmas(static_cast<size_t>(calls) + 1);
   kernels::EdmSigmas({calls, config.sigma_min, config.sigma_max, config.rho}, sigmas.data());
-  auto at = [&](double sigma) { return torch::full({unit_noise.size(0)}, sigma, unit_noise.options()); };
+  auto at = [&](double sigma) {
+    return torch::full({unit_noise.size(0)}, sigma, unit_noise.options());
+  };
   auto x = unit_noise * config.sigma_max;
   for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
     const double sigma = sigmas[i];

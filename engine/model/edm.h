@@ -1,4 +1,5 @@
-// EDM preconditioning around the denoiser network, its training loss, and the few-call sampler (Karras et al. 2022).
+// EDM preconditioning around the denoiser network, its training loss, and the few-call sampler
+// (Karras et al. 2022).
 #ifndef GWM_ENGINE_MODEL_EDM_H_
 #define GWM_ENGINE_MODEL_EDM_H_
 
@@ -24,13 +25,15 @@ struct Denoised {
 Denoised Denoise(Dit& dit, const torch::Tensor& x, const torch::Tensor& sigma,
                  const ConditionCache& cache, double sigma_data);
 
-// Mean over all entries of weight * (F - (target - c_skip x) / c_out)^2, x = target + sigma * noise. weight: [B, M, 1].
+// Mean over all entries of weight * (F - (target - c_skip x) / c_out)^2, x = target + sigma *
+// noise. weight: [B, M, 1].
 torch::Tensor DenoisingLoss(Dit& dit, const torch::Tensor& target, const torch::Tensor& sigma,
                             const torch::Tensor& noise, const torch::Tensor& weight,
                             const ConditionCache& cache, double sigma_data);
 
-// Runs the sampler from sigma_max * unit_noise; `calls` >= 1 Euler steps, or Heun steps when config.heun.
-// unit_noise: [B, M, L]. first_features: if not null, receives the features after the first call.
+// Runs the sampler from sigma_max * unit_noise; `calls` >= 1 Euler steps, or Heun steps when
+// config.heun. unit_noise: [B, M, L]. first_features: if not null, receives the features after the
+// first call.
 torch::Tensor Sample(Dit& dit, const ConditionCache& cache, const DiffusionConfig& config,
                      int64_t calls, const torch::Tensor& unit_noise,
                      torch::Tensor* first_features = nullptr);

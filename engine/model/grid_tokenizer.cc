@@ -44,10 +44,10 @@ GridTokenizer::GridTokenizer(const ModelConfig& config) : config_(config) {
   for (size_t i = 0; i + 1 < channels_.size(); ++i) {
     encoder_blocks_.push_back(
         register_module(absl::StrCat("encoder_block", i), ResidualBlock(channels_[i])));
-    downs_.push_back(register_module(absl::StrCat("down", i),
-                                     Conv(channels_[i], channels_[i + 1], 3, 2)));
-    ups_.push_back(register_module(absl::StrCat("up", i),
-                                   Conv(channels_[i + 1], 4 * channels_[i], 1)));
+    downs_.push_back(
+        register_module(absl::StrCat("down", i), Conv(channels_[i], channels_[i + 1], 3, 2)));
+    ups_.push_back(
+        register_module(absl::StrCat("up", i), Conv(channels_[i + 1], 4 * channels_[i], 1)));
     merges_.push_back(
         register_module(absl::StrCat("merge", i), Conv(2 * channels_[i], channels_[i], 3)));
     decoder_blocks_.push_back(
@@ -107,7 +107,8 @@ DecodedPixels GridTokenizer::DecodePixels(const torch::Tensor& latents,
   const auto shape = reset_pixels.sizes();
   DecodedPixels decoded;
   decoded.candidate = Destandardise(out.narrow(1, 0, 4)).reshape(shape);
-  decoded.gate = torch::sigmoid(out.narrow(1, 4, 1)).reshape({shape[0], shape[1], 1, shape[3], shape[4]});
+  decoded.gate =
+      torch::sigmoid(out.narrow(1, 4, 1)).reshape({shape[0], shape[1], 1, shape[3], shape[4]});
   decoded.pixels = reset_pixels + decoded.gate * (decoded.candidate - reset_pixels);
   return decoded;
 }
@@ -119,10 +120,11 @@ Anchors GridTokenizer::ChooseAnchors(const SceneBatch& scene) {
   anchors.reset = scene;
   std::vector<torch::Tensor> skips;
   anchors.latents = EncodePixels(pixels, &skips).mean;
-  auto means = scene.gaussians.means
-                   .reshape({scene.batch() * scene.views(), scene.height, scene.width, 3})
-                   .permute({0, 3, 1, 2});
-  // The centre of a patch is the mean of its points: smooth in the camera's pose and inside the patch's extent.
+  auto means =
+      scene.gaussians.means.reshape({scene.batch() * scene.views(), scene.height, scene.width, 3})
+          .permute({0, 3, 1, 2});
+  // The centre of a patch is the mean of its points: smooth in the camera's pose and inside the
+  // patch's extent.
   auto centres = torch::avg_pool2d(means, config_.tokenizer.patch);
   anchors.centres = centres.flatten(2).transpose(1, 2).reshape({scene.batch(), -1, 3});
   anchors.cache.push_back(pixels);

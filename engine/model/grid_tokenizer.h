@@ -1,10 +1,11 @@
 // The grid tokenizer: one token per patch of pixels and view, compressed by a convolutional VAE.
 //
-//   pixels -> unshuffle 2 -> [conv, residual block, halve] x (log2(patch) - 1) -> residual blocks -> mean, log-variance
+//   pixels -> unshuffle 2 -> [conv, residual block, halve] x (log2(patch) - 1) -> residual blocks
+//   -> mean, log-variance
 //
-// The decoder sees the reset frame's own features at every resolution, so that the latents need to say only what changed. Its
-// output is a new pixel and a gate; where the gate is shut the reset frame's Gaussians stay as they are (methods: residual
-// decode against the reset frame).
+// The decoder sees the reset frame's own features at every resolution, so that the latents need to
+// say only what changed. Its output is a new pixel and a gate; where the gate is shut the reset
+// frame's Gaussians stay as they are (methods: residual decode against the reset frame).
 #ifndef GWM_ENGINE_MODEL_GRID_TOKENIZER_H_
 #define GWM_ENGINE_MODEL_GRID_TOKENIZER_H_
 
@@ -41,9 +42,11 @@ class GridTokenizer : public Tokenizer {
   Gaussians Decode(const torch::Tensor& latents, const Anchors& anchors) override;
 
   // The same in pixel space, where training works. pixels [B, V, 4, H, W].
-  // skips: if not null, receives the features at each resolution above the tokens, finest first: [B*V, C, h, w].
+  // skips: if not null, receives the features at each resolution above the tokens, finest first:
+  // [B*V, C, h, w].
   Posterior EncodePixels(const torch::Tensor& pixels, std::vector<torch::Tensor>* skips = nullptr);
-  // latents [B, M, L]; reset_pixels [B, V, 4, H, W]; reset_latents [B, M, L]; skips from EncodePixels(reset_pixels).
+  // latents [B, M, L]; reset_pixels [B, V, 4, H, W]; reset_latents [B, M, L]; skips from
+  // EncodePixels(reset_pixels).
   DecodedPixels DecodePixels(const torch::Tensor& latents, const torch::Tensor& reset_pixels,
                              const torch::Tensor& reset_latents,
                              const std::vector<torch::Tensor>& skips);

@@ -134,9 +134,7 @@ MlpImpl::MlpImpl(int64_t in, int64_t hidden, int64_t out) {
   down = register_module("down", RowLinear(hidden, out));
 }
 
-torch::Tensor MlpImpl::forward(const torch::Tensor& x) {
-  return down(torch::gelu(up(x), "tanh"));
-}
+torch::Tensor MlpImpl::forward(const torch::Tensor& x) { return down(torch::gelu(up(x), "tanh")); }
 
 int64_t ParameterCount(const torch::nn::Module& module) {
   int64_t count = 0;

@@ -31,7 +31,8 @@ Gaussians GaussiansFromPixels(const torch::Tensor& pixels, const SceneBatch& lik
     const auto row = pixels[b];  // [V, 4, H, W]
     Views views;
     views.rgb = row.slice(1, 0, 3).permute({0, 2, 3, 1});
-    // Inverse depths outside the range of sane scenes come from a network, not from a camera: between 2 cm and 1 km.
+    // Inverse depths outside the range of sane scenes come from a network, not from a camera:
+    // between 2 cm and 1 km.
     views.depth = row.select(1, 3).clamp(1e-3, 50.0).reciprocal();
     views.cameras = {like.intrinsics[b], like.world_from_cam[b], like.height, like.width};
     rows.push_back(GaussiansFromRgbd(views, options));

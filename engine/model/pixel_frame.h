@@ -1,4 +1,5 @@
-// RGB-D frames as network input: colour and inverse depth per pixel, and their one-to-one relation to pixel Gaussians.
+// RGB-D frames as network input: colour and inverse depth per pixel, and their one-to-one relation
+// to pixel Gaussians.
 #ifndef GWM_ENGINE_MODEL_PIXEL_FRAME_H_
 #define GWM_ENGINE_MODEL_PIXEL_FRAME_H_
 
@@ -9,8 +10,9 @@
 
 namespace gwm {
 
-// Colour and inverse depth: f32 [B, V, 4, H, W]; channels 0..2 colour in [0, 1], channel 3 inverse depth in 1/m.
-// rgb: u8 or f32 in [0, 1] [B, V, H, W, 3]; depth_m: f32 [B, V, H, W], 0 = nothing hit, which becomes far_m.
+// Colour and inverse depth: f32 [B, V, 4, H, W]; channels 0..2 colour in [0, 1], channel 3 inverse
+// depth in 1/m. rgb: u8 or f32 in [0, 1] [B, V, H, W, 3]; depth_m: f32 [B, V, H, W], 0 = nothing
+// hit, which becomes far_m.
 torch::Tensor PixelsFromRgbd(const torch::Tensor& rgb, const torch::Tensor& depth_m, double far_m);
 
 // The same from pixel Gaussians: colour of degree 0, depth of the mean in its own camera.
@@ -20,12 +22,13 @@ torch::Tensor PixelsFromScene(const SceneBatch& scene);
 Gaussians GaussiansFromPixels(const torch::Tensor& pixels, const SceneBatch& like,
                               double gaussian_size);
 
-// Real frames -> scene. Shapes as in PixelsFromRgbd; intrinsics [B, V, 3, 3], world_from_cam [B, V, 4, 4].
+// Real frames -> scene. Shapes as in PixelsFromRgbd; intrinsics [B, V, 3, 3], world_from_cam [B, V,
+// 4, 4].
 SceneBatch SceneFromPixels(const torch::Tensor& pixels, const torch::Tensor& intrinsics,
                            const torch::Tensor& world_from_cam, double gaussian_size);
 
-// Rendering of a decoded state: behind everything lies the mean colour of its Gaussians, the best guess for what no camera saw
-// (with black, a camera moved by 5 cm loses 5 dB).
+// Rendering of a decoded state: behind everything lies the mean colour of its Gaussians, the best
+// guess for what no camera saw (with black, a camera moved by 5 cm loses 5 dB).
 SplatOptions StateRenderOptions(const Gaussians& gaussians);
 
 }  // namespace gwm

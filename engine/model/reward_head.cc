@@ -9,7 +9,8 @@ torch::Tensor Symlog(const torch::Tensor& x) { return x.sign() * torch::log1p(x.
 torch::Tensor Symexp(const torch::Tensor& x) { return x.sign() * torch::expm1(x.abs()); }
 
 torch::Tensor TwoHot(const torch::Tensor& x, int64_t bins, double limit) {
-  auto position = (Symlog(x).clamp(-limit, limit) + limit) * (static_cast<double>(bins - 1) / (2 * limit));
+  auto position =
+      (Symlog(x).clamp(-limit, limit) + limit) * (static_cast<double>(bins - 1) / (2 * limit));
   auto low = position.floor().clamp(0, static_cast<double>(bins - 1));
   auto high_weight = (position - low).unsqueeze(-1);
   auto low_index = low.to(torch::kLong).unsqueeze(-1);
@@ -44,8 +45,9 @@ RewardOutput RewardHead::forward(const torch::Tensor& before, const torch::Tenso
   auto where = position_(FourierFeatures(ContractPositions(centres * 0.5), kBands));
   auto tokens = norm_(token_(torch::cat({before, after}, -1)) + where);
   auto kv = key_value_(tokens).chunk(2, -1);
-  auto logits = torch::matmul(queries_.unsqueeze(0).expand({batch, -1, -1}), kv[0].transpose(1, 2)) /
-                std::sqrt(static_cast<double>(queries_.size(1)));
+  auto logits =
+      torch::matmul(queries_.unsqueeze(0).expand({batch, -1, -1}), kv[0].transpose(1, 2)) /
+      std::sqrt(static_cast<double>(queries_.size(1)));
   auto pooled = torch::matmul(torch::softmax(logits, -1), kv[1]).flatten(1);
   auto h = torch::gelu(trunk_(torch::cat({pooled, action}, -1)));
   auto flags = flags_(h);

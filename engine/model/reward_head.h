@@ -1,4 +1,5 @@
-// Reward, termination and success of one transition, from the latents before and after it (methods section 5).
+// Reward, termination and success of one transition, from the latents before and after it (methods
+// section 5).
 #ifndef GWM_ENGINE_MODEL_REWARD_HEAD_H_
 #define GWM_ENGINE_MODEL_REWARD_HEAD_H_
 
@@ -10,7 +11,8 @@ namespace gwm {
 // sign(x) ln(1 + |x|) and its inverse, any shape.
 torch::Tensor Symlog(const torch::Tensor& x);
 torch::Tensor Symexp(const torch::Tensor& x);
-// Two-hot code of symlog(x) over `bins` even bins on [-limit, limit]; values beyond are clamped. [...] -> [..., bins]
+// Two-hot code of symlog(x) over `bins` even bins on [-limit, limit]; values beyond are clamped.
+// [...] -> [..., bins]
 torch::Tensor TwoHot(const torch::Tensor& x, int64_t bins, double limit);
 // symexp of the expected bin. logits: [..., bins] -> [...]
 torch::Tensor TwoHotValue(const torch::Tensor& logits, double limit);
@@ -21,8 +23,8 @@ struct RewardOutput {
   torch::Tensor success_logits;     // [B]
 };
 
-// r_t = R(s_t, a_t, s_{t+1}): attention pooling of both token sets, then an MLP with the action. Two frames hold positions
-// and velocities, so the head carries no state of its own.
+// r_t = R(s_t, a_t, s_{t+1}): attention pooling of both token sets, then an MLP with the action.
+// Two frames hold positions and velocities, so the head carries no state of its own.
 class RewardHead : public torch::nn::Module {
  public:
   explicit RewardHead(const ModelConfig& config);

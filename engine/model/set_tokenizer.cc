@@ -18,7 +18,8 @@ enum CacheIndex { kOwner = 0, kRadius, kBaseLogScale };
 // Positions for networks and sampling: half metres, far points pulled in.
 torch::Tensor NetworkPositions(const torch::Tensor& p) { return ContractPositions(p * 0.5); }
 
-// [B, N, 14]: what the encoder reads of a Gaussian. The quaternion's sign is fixed, log-scales are brought to order one.
+// [B, N, 14]: what the encoder reads of a Gaussian. The quaternion's sign is fixed, log-scales are
+// brought to order one.
 torch::Tensor PointFeatures(const Gaussians& g) {
   auto sign = torch::where(g.quats.slice(-1, 0, 1) < 0, -1.0, 1.0);
   return torch::cat({NetworkPositions(g.means), g.log_scales * 0.25, g.quats * sign,
@@ -86,8 +87,8 @@ TokenBlockImpl::TokenBlockImpl(int64_t width, int64_t heads) : heads_(heads) {
 
 torch::Tensor TokenBlockImpl::forward(const torch::Tensor& x) {
   auto qkv = qkv_(norm1_(x)).chunk(3, -1);
-  auto attended = Attention(SplitHeads(qkv[0], heads_), SplitHeads(qkv[1], heads_),
-                            SplitHeads(qkv[2], heads_));
+  auto attended =
+      Attention(SplitHeads(qkv[0], heads_), SplitHeads(qkv[1], heads_), SplitHeads(qkv[2], heads_));
   auto h = x + out_(MergeHeads(attended));
   return h + mlp_(norm2_(h));
 }
@@ -170,8 +171,8 @@ Gaussians SetTokenizer::TokenGaussians(const torch::Tensor& raw, const Anchors& 
   // raw: [B, M, K, 14]
   auto part = [&](int64_t begin, int64_t end) { return raw.slice(-1, begin, end); };
   Gaussians g;
-  g.means = anchors.centres.unsqueeze(2) +
-            torch::tanh(part(0, 3)) * anchors.cache[kRadius].unsqueeze(2);
+  g.means =
+      anchors.centres.unsqueeze(2) + torch::tanh(part(0, 3)) * anchors.cache[kRadius].unsqueeze(2);
   g.log_scales = anchors.cache[kBaseLogScale].unsqueeze(2) + 2.0 * torch::tanh(part(3, 6));
   auto identity = torch::tensor({1.0, 0.0, 0.0, 0.0}, raw.options());
   g.quats = part(6, 10) + identity;
@@ -188,7 +189,8 @@ Gaussians SetTokenizer::TokenGaussians(const torch::Tensor& raw, const Anchors& 
 
 Gaussians SetTokenizer::Decode(const torch::Tensor& latents, const Anchors& anchors) {
   const auto& t = config_.tokenizer;
-  auto x = from_latents_(torch::cat({latents, anchors.latents}, -1)) + EmbedCentres(anchors.centres);
+  auto x =
+      from_latents_(torch::cat({latents, anchors.latents}, -1)) + EmbedCentres(anchors.centres);
   for (auto& block : blocks_) x = block(x);
   x = decoder_norm_(x);
   auto raw = to_gaussians_(x).reshape({x.size(0), x.size(1), t.gaussians_per_token, -1});
@@ -201,7 +203,8 @@ Gaussians SetTokenizer::Decode(const torch::Tensor& latents, const Anchors& anch
   fresh.opacity_logits =
       scaled_logit(fresh.opacity_logits, gate.repeat_interleave(t.gaussians_per_token, 1));
   Gaussians kept = anchors.reset.gaussians;
-  kept.opacity_logits = scaled_logit(kept.opacity_logits, 1.0 - gate.gather(1, anchors.cache[kOwner]));
+  kept.opacity_logits =
+      scaled_logit(kept.opacity_logits, 1.0 - gate.gather(1, anchors.cache[kOwner]));
   const std::vector<Gaussians> parts = {kept, fresh};
   return Cat(parts);
 }

@@ -1,8 +1,9 @@
-// The set tokenizer (the paper's): anchors by farthest point sampling, a cross-attention encoder from the anchors to all
-// Gaussians, a self-attention decoder, K Gaussians per token (3DShape2VecSet family; methods section 3.2).
+// The set tokenizer (the paper's): anchors by farthest point sampling, a cross-attention encoder
+// from the anchors to all Gaussians, a self-attention decoder, K Gaussians per token
+// (3DShape2VecSet family; methods section 3.2).
 //
-// Detail-preserving decode: every reset Gaussian belongs to its nearest anchor; a token's gate fades its reset Gaussians out
-// and its decoded ones in.
+// Detail-preserving decode: every reset Gaussian belongs to its nearest anchor; a token's gate
+// fades its reset Gaussians out and its decoded ones in.
 #ifndef GWM_ENGINE_MODEL_SET_TOKENIZER_H_
 #define GWM_ENGINE_MODEL_SET_TOKENIZER_H_
 
@@ -44,7 +45,8 @@ class SetTokenizer : public Tokenizer {
   RowLinear point_embed_{nullptr}, anchor_embed_{nullptr};
   RowLinear query_{nullptr}, key_value_{nullptr}, attend_out_{nullptr};
   RmsNormLayer query_norm_{nullptr}, point_norm_{nullptr}, encoder_norm_{nullptr};
-  torch::Tensor log_reach_;  // [heads] ln of the distance (in token radii) over which attention falls off
+  torch::Tensor
+      log_reach_;  // [heads] ln of the distance (in token radii) over which attention falls off
   Mlp encoder_mlp_{nullptr};
   RowLinear to_posterior_{nullptr}, from_latents_{nullptr};
   std::vector<TokenBlock> blocks_;

@@ -26,9 +26,15 @@ Anchors MapTensors(const Anchors& anchors, Pick pick) {
 
 std::vector<const torch::Tensor*> AllTensors(const Anchors& anchors) {
   const auto& g = anchors.reset.gaussians;
-  std::vector<const torch::Tensor*> tensors = {
-      &anchors.centres, &anchors.latents, &g.means, &g.log_scales, &g.quats,
-      &g.sh, &g.opacity_logits, &anchors.reset.intrinsics, &anchors.reset.world_from_cam};
+  std::vector<const torch::Tensor*> tensors = {&anchors.centres,
+                                               &anchors.latents,
+                                               &g.means,
+                                               &g.log_scales,
+                                               &g.quats,
+                                               &g.sh,
+                                               &g.opacity_logits,
+                                               &anchors.reset.intrinsics,
+                                               &anchors.reset.world_from_cam};
   for (const auto& tensor : anchors.cache) tensors.push_back(&tensor);
   return tensors;
 }
@@ -57,7 +63,8 @@ Anchors Anchors::Stack(const std::vector<Anchors>& rows) {
     for (size_t i = 0; i < tensors.size(); ++i) columns[i].push_back(*tensors[i]);
   }
   size_t next = 0;
-  // MapTensors visits in the order of its own list; both lists name centres and latents first, then the scene, then the cache.
+  // MapTensors visits in the order of its own list; both lists name centres and latents first, then
+  // the scene, then the cache.
   return MapTensors(rows[0], [&](const torch::Tensor&) { return torch::cat(columns[next++]); });
 }
 
@@ -65,8 +72,8 @@ absl::StatusOr<std::shared_ptr<Tokenizer>> MakeTokenizer(const ModelConfig& conf
   const auto& t = config.tokenizer;
   if (t.kind == "set") {
     if (t.width % t.heads != 0) {
-      return absl::InvalidArgumentError(absl::StrCat("config: tokenizer.width ", t.width,
-                                                     " is no multiple of tokenizer.heads ", t.heads));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "config: tokenizer.width ", t.width, " is no multiple of tokenizer.heads ", t.heads));
     }
     return std::make_shared<SetTokenizer>(config);
   }
@@ -80,7 +87,8 @@ absl::StatusOr<std::shared_ptr<Tokenizer>> MakeTokenizer(const ModelConfig& conf
   }
   if (config.height % t.patch != 0 || config.width % t.patch != 0) {
     return absl::InvalidArgumentError(absl::StrCat("config: images of ", config.height, "x",
-                                                   config.width, " are no multiple of patch ", t.patch));
+                                                   config.width, " are no multiple of patch ",
+                                                   t.patch));
   }
   return std::make_shared<GridTokenizer>(config);
 }

@@ -26,8 +26,8 @@ struct SceneBatch {
 
 SceneBatch SceneTo(const SceneBatch& scene, torch::Device device);
 
-// All that is chosen at Reset and kept for the episode. Tokens of every later frame refer to these centres, so that token i
-// of one frame corresponds to token i of the next.
+// All that is chosen at Reset and kept for the episode. Tokens of every later frame refer to these
+// centres, so that token i of one frame corresponds to token i of the next.
 struct Anchors {
   torch::Tensor centres;  // [B, M, 3] m, world
   SceneBatch reset;       // the real frame that the episode started from
@@ -52,12 +52,14 @@ class Tokenizer : public torch::nn::Module {
   // Never differentiates through the choice of centres.
   virtual Anchors ChooseAnchors(const SceneBatch& scene) = 0;
   virtual Posterior Encode(const SceneBatch& scene, const Anchors& anchors) = 0;
-  // Detail-preserving: where the latents say that nothing changed since the reset frame, its real Gaussians are kept. Reads
-  // `latents` and `anchors` alone, never the frame that the latents came from.
+  // Detail-preserving: where the latents say that nothing changed since the reset frame, its real
+  // Gaussians are kept. Reads `latents` and `anchors` alone, never the frame that the latents came
+  // from.
   virtual Gaussians Decode(const torch::Tensor& latents, const Anchors& anchors) = 0;
 };
 
-// InvalidArgument when `config` is inconsistent (patch not a power of two, image not a multiple of it, ...).
+// InvalidArgument when `config` is inconsistent (patch not a power of two, image not a multiple of
+// it, ...).
 absl::StatusOr<std::shared_ptr<Tokenizer>> MakeTokenizer(const ModelConfig& config);
 
 }  // namespace gwm

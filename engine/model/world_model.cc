@@ -23,7 +23,8 @@ absl::Status CheckConfig(const ModelConfig& config) {
     return wrong(absl::StrCat("diffusion.calls is ", config.diffusion.calls,
                               "; allowed are 1 to max_calls = ", config.diffusion.max_calls));
   }
-  if (config.views < 1 || config.action_dim < 1) return wrong("views and action_dim must be positive");
+  if (config.views < 1 || config.action_dim < 1)
+    return wrong("views and action_dim must be positive");
   return absl::OkStatus();
 }
 
@@ -99,9 +100,10 @@ DynamicsState WorldModel::Advance(const DynamicsState& state, const torch::Tenso
   const int64_t kept = config.dynamics.remember_reset ? 1 : 0;
   const int64_t frames = state.context.size(1);
   DynamicsState after = state;
-  after.context = torch::cat({state.context.narrow(1, 0, kept),
-                              state.context.narrow(1, kept + 1, frames - kept - 1), next.unsqueeze(1)},
-                             1);
+  after.context =
+      torch::cat({state.context.narrow(1, 0, kept),
+                  state.context.narrow(1, kept + 1, frames - kept - 1), next.unsqueeze(1)},
+                 1);
   const int64_t past = state.actions.size(1);
   if (past > 0) {
     after.actions = torch::cat({state.actions.narrow(1, 1, past - 1), action.unsqueeze(1)}, 1);
@@ -121,7 +123,8 @@ DynamicsState WorldModel::Begin(const torch::Tensor& history, const torch::Tenso
   }
   const int64_t past = config.dynamics.action_history - 1;
   const int64_t known = std::min(past, past_actions.size(1));
-  auto actions = torch::zeros({history.size(0), past - known, config.action_dim}, history.options());
+  auto actions =
+      torch::zeros({history.size(0), past - known, config.action_dim}, history.options());
   DynamicsState state;
   state.context = torch::stack(context, 1);
   state.actions =

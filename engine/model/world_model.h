@@ -1,4 +1,5 @@
-// The parts of a Gaussian World Model in one object: tokenizer, dynamics, reward head and the statistics between them.
+// The parts of a Gaussian World Model in one object: tokenizer, dynamics, reward head and the
+// statistics between them.
 #ifndef GWM_ENGINE_MODEL_WORLD_MODEL_H_
 #define GWM_ENGINE_MODEL_WORLD_MODEL_H_
 
@@ -24,7 +25,8 @@ struct LatentNormalizer {
 
 // What one step of the dynamics needs of an environment. Standardised latents.
 struct DynamicsState {
-  torch::Tensor context;  // [B, C, M, L], oldest first; with remember_reset the reset frame comes first
+  torch::Tensor
+      context;  // [B, C, M, L], oldest first; with remember_reset the reset frame comes first
   torch::Tensor actions;  // [B, K - 1, A] the newest past actions, oldest first
   torch::Tensor centres;  // [B, M, 3]
 };
@@ -32,7 +34,8 @@ struct DynamicsState {
 class WorldModel {
  public:
   // All weights drawn from `seed`; the denoiser's output is exactly zero (adaLN-zero).
-  static absl::StatusOr<std::unique_ptr<WorldModel>> Create(const ModelConfig& config, uint64_t seed);
+  static absl::StatusOr<std::unique_ptr<WorldModel>> Create(const ModelConfig& config,
+                                                            uint64_t seed);
 
   ModelConfig config;
   std::shared_ptr<Tokenizer> tokenizer;
@@ -61,13 +64,15 @@ class WorldModel {
   // The state after `action` led to `next`.
   DynamicsState Advance(const DynamicsState& state, const torch::Tensor& action,
                         const torch::Tensor& next) const;
-  // A fresh state from real latents: history [B, T, M, L] standardised, oldest first, T >= 1 (the first frame is repeated when
-  // the history is short, the oldest are dropped when long); past actions [B, T-1, A] led to frames 1..T-1.
+  // A fresh state from real latents: history [B, T, M, L] standardised, oldest first, T >= 1 (the
+  // first frame is repeated when the history is short, the oldest are dropped when long); past
+  // actions [B, T-1, A] led to frames 1..T-1.
   DynamicsState Begin(const torch::Tensor& history, const torch::Tensor& past_actions,
                       const torch::Tensor& centres) const;
 };
 
-// {scenes, latents [B, M, L] (not standardised)} -> Gaussians: shorthand for tokenizer->Decode(Destandardise(...)).
+// {scenes, latents [B, M, L] (not standardised)} -> Gaussians: shorthand for
+// tokenizer->Decode(Destandardise(...)).
 Gaussians DecodeStandardised(const WorldModel& model, const torch::Tensor& standardised,
                              const Anchors& anchors);
 

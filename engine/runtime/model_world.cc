@@ -22,11 +22,15 @@ constexpr size_t kMaxBatch = 64;
 constexpr uint64_t kFeatureSeed = 0;  // features are a function of the state alone
 constexpr float kSuccessThreshold = 0.5F;
 
-// Figures of a row are computed row by row: over an array of rows the vectorised functions give the rest beyond the last full
-// vector other bits.
-float Sigmoid(float x) { return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x)))); }
+// Figures of a row are computed row by row: over an array of rows the vectorised functions give the
+// rest beyond the last full vector other bits.
+float Sigmoid(float x) {
+  return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x))));
+}
 
-const ModelState& AsModelState(const StatePtr& state) { return static_cast<const ModelState&>(*state); }
+const ModelState& AsModelState(const StatePtr& state) {
+  return static_cast<const ModelState&>(*state);
+}
 
 absl::Status CheckStates(size_t count, const auto& state_of) {
   for (size_t i = 0; i < count; ++i) {
@@ -42,8 +46,9 @@ struct StepPrediction {
   RewardOutput out;
 };
 
-StepPrediction PredictTogether(const WorldModel& model, const DynamicsState& state, const torch::Tensor& action,
-                               int64_t calls, const torch::Tensor& noise) {
+StepPrediction PredictTogether(const WorldModel& model, const DynamicsState& state,
+                               const torch::Tensor& action, int64_t calls,
+                               const torch::Tensor& noise) {
   StepPrediction p;
   p.next = model.PredictNext(state, action, calls, noise);
   const auto current = state.context.select(1, state.context.size(1) - 1);
@@ -51,10 +56,11 @@ StepPrediction PredictTogether(const WorldModel& model, const DynamicsState& sta
   return p;
 }
 
-// On the CPU one row at a time: vectorised functions give the rest beyond the last full vector other bits, so the rows of a
-// batch would depend on how many there are. A row's own 64 tokens fill the matrix products; batching gains little there.
-StepPrediction Predict(const WorldModel& model, const DynamicsState& state, const torch::Tensor& action,
-                       int64_t calls, const torch::Tensor& noise) {
+// On the CPU one row at a time: vectorised functions give the rest beyond the last full vector
+// other bits, so the rows of a batch would depend on how many there are. A row's own 64 tokens fill
+// the matrix products; batching gains little there.
+StepPrediction Predict(const WorldModel& model, const DynamicsState& state,
+                       const torch::Tensor& action, int64_t calls, const torch::Tensor& noise) {
   if (!noise.is_cpu()) return PredictTogether(model, state, action, calls, noise);
   std::vector<torch::Tensor> next, reward, terminated, success;
   for (int64_t b = 0; b < noise.size(0); ++b) {
@@ -72,8 +78,8 @@ StepPrediction Predict(const WorldModel& model, const DynamicsState& state, cons
 int64_t AnchorBytes(const Anchors& anchors) {
   int64_t bytes = 0;
   const auto& g = anchors.reset.gaussians;
-  for (const torch::Tensor* t : {&anchors.centres, &anchors.latents, &g.means, &g.log_scales, &g.quats, &g.sh,
-                                 &g.opacity_logits}) {
+  for (const torch::Tensor* t : {&anchors.centres, &anchors.latents, &g.means, &g.log_scales,
+                                 &g.quats, &g.sh, &g.opacity_logits}) {
     bytes += static_cast<int64_t>(t->nbytes());
   }
   for (const auto& t : anchors.cache) bytes += static_cast<int64_t>(t.nbytes());
@@ -83,14 +89,17 @@ int64_t AnchorBytes(const Anchors& anchors) {
 }  // namespace
 
 ModelWorld::ModelWorld(LoadedCheckpoint checkpoint, io::TensorFile reset_pool)
-    : model_(std::move(checkpoint.model)), reset_pool_(std::move(reset_pool)), layout_(model_->config) {}
+    : model_(std::move(checkpoint.model)),
+      reset_pool_(std::move(reset_pool)),
+      layout_(model_->config) {}
 
 absl::StatusOr<std::unique_ptr<ModelWorld>> ModelWorld::Create(LoadedCheckpoint checkpoint,
                                                                io::TensorFile reset_pool,
                                                                const Options& options) {
   const std::string digest = checkpoint.digest;
   std::unique_ptr<ModelWorld> world(new ModelWorld(std::move(checkpoint), std::move(reset_pool)));
-  GWM_RETURN_IF_ERROR(CatchTorch("opening the world", [&]() { return world->FillSpec(digest, options); }));
+  GWM_RETURN_IF_ERROR(
+      CatchTorch("opening the world", [&]() { return world->FillSpec(digest, options); }));
   return world;
 }
 
@@ -126,7 +135,8 @@ absl::Status ModelWorld::FillSpec(const std::string& digest, const Options& opti
   spec_.pool_states = options.pool_bytes / spec_.state_bytes;
   if (spec_.pool_states < 2) {
     return absl::InvalidArgumentError(absl::StrCat("pool_bytes is ", options.pool_bytes,
-                                                   "; stepping needs two states of ", spec_.state_bytes));
+                                                   "; stepping needs two states of ",
+                                                   spec_.state_bytes));
   }
   pool_ = StatePool::Create(spec_.pool_states, layout_.floats(), model_->device());
   if (spec_.reset_pool_size > 0) {
@@ -134,7 +144,8 @@ absl::Status ModelWorld::FillSpec(const std::string& digest, const Options& opti
     for (int v = 0; v < spec_.views; ++v) {
       Camera camera{.width = spec_.width, .height = spec_.height};
       std::copy_n(frames.intrinsics.values<float>().data() + 9 * v, 9, camera.intrinsics.begin());
-      std::copy_n(frames.world_from_cam.values<float>().data() + 16 * v, 16, camera.world_from_cam.begin());
+      std::copy_n(frames.world_from_cam.values<float>().data() + 16 * v, 16,
+                  camera.world_from_cam.begin());
       spec_.cameras.push_back(camera);
     }
   }
@@ -163,8 +174,8 @@ absl::StatusOr<StatePtr> ModelWorld::ResetOne(const ResetRequest& row) {
   RgbdFrames frames;
   if (row.pool_index.has_value()) {
     if (*row.pool_index < 0 || *row.pool_index >= spec_.reset_pool_size) {
-      return absl::InvalidArgumentError(absl::StrCat("reset: pool entry ", *row.pool_index, ", allowed are 0 to ",
-                                                     spec_.reset_pool_size - 1));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "reset: pool entry ", *row.pool_index, ", allowed are 0 to ", spec_.reset_pool_size - 1));
     }
     pooled = PoolFrames(reset_pool_, *row.pool_index);
     frames = pooled.view();
@@ -239,10 +250,11 @@ absl::StatusOr<std::vector<StepRow>> ModelWorld::StepRows(const std::vector<Step
 absl::StatusOr<std::vector<StepRow>> ModelWorld::Step(const std::vector<StepRequest>& rows,
                                                       const StepOptions& options) {
   GWM_RETURN_IF_ERROR(CheckStates(rows.size(), [&](size_t i) { return rows[i].state.get(); }));
-  const int64_t calls = options.sampler_calls > 0 ? options.sampler_calls : spec_.default_sampler_calls;
+  const int64_t calls =
+      options.sampler_calls > 0 ? options.sampler_calls : spec_.default_sampler_calls;
   if (options.sampler_calls < 0 || calls > spec_.max_sampler_calls) {
-    return absl::InvalidArgumentError(absl::StrCat("sampler_calls is ", options.sampler_calls, ", allowed are 1 to ",
-                                                   spec_.max_sampler_calls));
+    return absl::InvalidArgumentError(absl::StrCat("sampler_calls is ", options.sampler_calls,
+                                                   ", allowed are 1 to ", spec_.max_sampler_calls));
   }
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto& action = rows[i].action;
@@ -250,8 +262,9 @@ absl::StatusOr<std::vector<StepRow>> ModelWorld::Step(const std::vector<StepRequ
       return a >= spec_.action_min && a <= spec_.action_max;  // false for not-a-number
     });
     if (static_cast<int>(action.size()) != spec_.action_dim || !fits) {
-      return absl::InvalidArgumentError(absl::StrCat("action of row ", i, " must be ", spec_.action_dim,
-                                                     " numbers from ", spec_.action_min, " to ", spec_.action_max));
+      return absl::InvalidArgumentError(absl::StrCat("action of row ", i, " must be ",
+                                                     spec_.action_dim, " numbers from ",
+                                                     spec_.action_min, " to ", spec_.action_max));
     }
   }
   return CatchTorch("Step", [&]() -> absl::StatusOr<std::vector<StepRow>> {
@@ -283,12 +296,14 @@ absl::StatusOr<std::vector<RenderedView>> ModelWorld::Render(const std::vector<R
     gwm::Gaussians gaussians;
     for (size_t i = 0; i < rows.size(); ++i) {
       // Several cameras on one state come as neighbouring rows: decode once.
-      if (i == 0 || rows[i].state != rows[i - 1].state) gaussians = DecodeState(AsModelState(rows[i].state));
+      if (i == 0 || rows[i].state != rows[i - 1].state)
+        gaussians = DecodeState(AsModelState(rows[i].state));
       const auto cameras = CamerasFrom({&rows[i].camera, 1}, model_->device());
       auto image = gwm::Render(gaussians, cameras, StateRenderOptions(gaussians));
       RenderedView view;
       if ((options.outputs & kRenderRgb) != 0) {
-        view.rgb = ToHost(options.rgb_dtype == DType::kU8 ? ToU8(image.rgb[0]) : image.rgb[0].clamp(0, 1));
+        view.rgb =
+            ToHost(options.rgb_dtype == DType::kU8 ? ToU8(image.rgb[0]) : image.rgb[0].clamp(0, 1));
       }
       if ((options.outputs & kRenderDepth) != 0) view.depth = ToHost(image.depth[0]);
       if ((options.outputs & kRenderAlpha) != 0) view.alpha = ToHost(image.alpha[0]);
@@ -302,7 +317,8 @@ absl::StatusOr<std::vector<Camera>> ModelWorld::Cameras(const StatePtr& state) {
   GWM_RETURN_IF_ERROR(CheckStates(1, [&](size_t) { return state.get(); }));
   return CatchTorch("Cameras", [&]() -> absl::StatusOr<std::vector<Camera>> {
     const auto& scene = AsModelState(state).anchors->reset;
-    const gwm::Cameras cameras{scene.intrinsics[0].cpu(), scene.world_from_cam[0].cpu(), scene.height, scene.width};
+    const gwm::Cameras cameras{scene.intrinsics[0].cpu(), scene.world_from_cam[0].cpu(),
+                               scene.height, scene.width};
     std::vector<Camera> out;
     for (int64_t v = 0; v < cameras.count(); ++v) out.push_back(CameraAt(cameras, v));
     return out;
@@ -320,7 +336,8 @@ absl::StatusOr<LatentTokens> ModelWorld::Latents(const StatePtr& state) {
   GWM_RETURN_IF_ERROR(CheckStates(1, [&](size_t) { return state.get(); }));
   return CatchTorch("Latents", [&]() -> absl::StatusOr<LatentTokens> {
     const auto dynamics = Gather({&AsModelState(state)});
-    return LatentTokens{ToHost(dynamics.context[0][dynamics.context.size(1) - 1]), ToHost(dynamics.centres[0])};
+    return LatentTokens{ToHost(dynamics.context[0][dynamics.context.size(1) - 1]),
+                        ToHost(dynamics.centres[0])};
   });
 }
 
@@ -330,7 +347,8 @@ absl::StatusOr<StatePtr> ModelWorld::WithLatents(const StatePtr& state, const Te
     const bool fits = latents.dtype == DType::kF32 && latents.shape.size() == 2 &&
                       latents.shape[0] == spec_.tokens && latents.shape[1] == spec_.latent_dim;
     if (!fits) {
-      return absl::InvalidArgumentError(absl::StrCat("latents must be f32 [", spec_.tokens, ", ", spec_.latent_dim, "]"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("latents must be f32 [", spec_.tokens, ", ", spec_.latent_dim, "]"));
     }
     auto values = ToTorch(latents, model_->device());
     if (!torch::isfinite(values).all().item<bool>()) {
@@ -350,7 +368,8 @@ absl::StatusOr<std::vector<HostTensor>> ModelWorld::Features(const std::vector<S
     std::vector<HostTensor> out;
     for (const auto& row : rows) {
       const auto state = Gather({&AsModelState(row)});
-      auto action = torch::zeros({1, model_->config.action_dim}, torch::TensorOptions().device(device));
+      auto action =
+          torch::zeros({1, model_->config.action_dim}, torch::TensorOptions().device(device));
       auto mask = torch::zeros({1}, torch::TensorOptions().device(device).dtype(torch::kBool));
       auto cache = model_->Prepare(state, action, mask);
       auto noise = StepNoise(model_->config, {.seed = kFeatureSeed}).to(device);

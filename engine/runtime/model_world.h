@@ -49,9 +49,11 @@ class ModelWorld : public World {
   ModelWorld(LoadedCheckpoint checkpoint, io::TensorFile reset_pool);
   absl::Status FillSpec(const std::string& digest, const Options& options);
   absl::StatusOr<StatePtr> ResetOne(const ResetRequest& row);
-  absl::StatusOr<StatePtr> Store(const DynamicsState& state, std::shared_ptr<const Anchors> anchors);
+  absl::StatusOr<StatePtr> Store(const DynamicsState& state,
+                                 std::shared_ptr<const Anchors> anchors);
   DynamicsState Gather(const std::vector<const ModelState*>& rows);
-  absl::StatusOr<std::vector<StepRow>> StepRows(const std::vector<StepRequest>& rows, int64_t calls);
+  absl::StatusOr<std::vector<StepRow>> StepRows(const std::vector<StepRequest>& rows,
+                                                int64_t calls);
   gwm::Gaussians DecodeState(const ModelState& state);
 
   std::unique_ptr<WorldModel> model_;

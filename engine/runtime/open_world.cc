@@ -20,9 +20,9 @@ absl::StatusOr<std::unique_ptr<World>> OpenWorld(const WorldOptions& options) {
     if (std::filesystem::exists(path)) {
       GWM_ASSIGN_OR_RETURN(pool, io::ReadTensorFile(path));
     }
-    GWM_ASSIGN_OR_RETURN(auto world,
-                         ModelWorld::Create(std::move(checkpoint), std::move(pool),
-                                            {.pool_bytes = options.pool_bytes, .device_name = device.str()}));
+    GWM_ASSIGN_OR_RETURN(auto world, ModelWorld::Create(std::move(checkpoint), std::move(pool),
+                                                        {.pool_bytes = options.pool_bytes,
+                                                         .device_name = device.str()}));
     return std::unique_ptr<World>(std::move(world));
   });
 }

@@ -28,7 +28,9 @@ absl::StatusOr<int> CountPoolFrames(const io::TensorFile& file, const ModelConfi
   GWM_ASSIGN_OR_RETURN(const HostTensor* poses, file.Find("world_from_cam", DType::kF32, 4));
   GWM_ASSIGN_OR_RETURN(const HostTensor* actions, file.Find("action", DType::kF32, 3));
   const int64_t p = rgb->shape[0], t = rgb->shape[1], v = config.views;
-  const auto is = [](const HostTensor* x, const std::vector<int64_t>& shape) { return x->shape == shape; };
+  const auto is = [](const HostTensor* x, const std::vector<int64_t>& shape) {
+    return x->shape == shape;
+  };
   if (p < 1 || t < 1 || !is(rgb, {p, t, v, config.height, config.width, 3}) ||
       !is(depth, {p, t, v, config.height, config.width}) || !is(intrinsics, {p, v, 3, 3}) ||
       !is(poses, {p, v, 4, 4}) || !is(actions, {p, t - 1, config.action_dim})) {

@@ -15,7 +15,8 @@ struct PooledFrames {
   RgbdFrames view() const;
 };
 
-// Number of entries; 0 for an empty file. InvalidArgument when a tensor is missing or does not fit `config`.
+// Number of entries; 0 for an empty file. InvalidArgument when a tensor is missing or does not fit
+// `config`.
 absl::StatusOr<int> CountPoolFrames(const io::TensorFile& file, const ModelConfig& config);
 // Requires 0 <= entry < count of a file that CountPoolFrames accepted.
 PooledFrames PoolFrames(const io::TensorFile& file, int entry);

@@ -18,32 +18,38 @@ std::string Describe(DType dtype, std::span<const int64_t> shape) {
 
 absl::Status CheckTensor(const TensorView& tensor, const char* name, DType dtype,
                          const std::vector<int64_t>& shape) {
-  const bool same = std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end());
+  const bool same =
+      std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end());
   if (tensor.dtype == dtype && same) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("frames.", name, " is ",
-                                                 Describe(tensor.dtype, tensor.shape), ", expected ",
-                                                 Describe(dtype, shape)));
+                                                 Describe(tensor.dtype, tensor.shape),
+                                                 ", expected ", Describe(dtype, shape)));
 }
 
 absl::Status CheckFinite(const torch::Tensor& x, const char* name) {
   if (torch::isfinite(x).all().item<bool>()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("frames.", name, " holds a number that is not finite"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("frames.", name, " holds a number that is not finite"));
 }
 
 absl::Status CheckCameras(const torch::Tensor& intrinsics, const torch::Tensor& world_from_cam) {
   GWM_RETURN_IF_ERROR(CheckFinite(intrinsics, "intrinsics"));
   GWM_RETURN_IF_ERROR(CheckFinite(world_from_cam, "world_from_cam"));
-  auto focal = torch::stack({intrinsics.select(-2, 0).select(-1, 0), intrinsics.select(-2, 1).select(-1, 1)});
+  auto focal = torch::stack(
+      {intrinsics.select(-2, 0).select(-1, 0), intrinsics.select(-2, 1).select(-1, 1)});
   if (focal.min().item<float>() <= 0) {
     return absl::InvalidArgumentError("frames.intrinsics has a focal length that is not positive");
   }
   auto rotation = world_from_cam.slice(-2, 0, 3).slice(-1, 0, 3);
   auto error = (torch::matmul(rotation, rotation.transpose(-1, -2)) - torch::eye(3)).abs().max();
   auto determinant = torch::linalg_det(rotation).min();
-  auto last_row = (world_from_cam.select(-2, 3) - torch::tensor({0.0F, 0.0F, 0.0F, 1.0F})).abs().max();
-  if (error.item<float>() > 1e-3 || determinant.item<float>() < 0 || last_row.item<float>() > 1e-6) {
+  auto last_row =
+      (world_from_cam.select(-2, 3) - torch::tensor({0.0F, 0.0F, 0.0F, 1.0F})).abs().max();
+  if (error.item<float>() > 1e-3 || determinant.item<float>() < 0 ||
+      last_row.item<float>() > 1e-6) {
     return absl::InvalidArgumentError(
-        "frames.world_from_cam is not rigid: the upper left 3x3 must be a rotation, the last row 0 0 0 1");
+        "frames.world_from_cam is not rigid: the upper left 3x3 must be a rotation, the last row 0 "
+        "0 0 1");
   }
   return absl::OkStatus();
 }
@@ -65,7 +71,8 @@ absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const Mode
   ResetFrames out;
   auto actions = torch::zeros({t - 1, config.action_dim});
   if (frames.actions.has_value()) {
-    GWM_RETURN_IF_ERROR(CheckTensor(*frames.actions, "actions", DType::kF32, {t - 1, config.action_dim}));
+    GWM_RETURN_IF_ERROR(
+        CheckTensor(*frames.actions, "actions", DType::kF32, {t - 1, config.action_dim}));
     actions = ToTorch(*frames.actions);
     GWM_RETURN_IF_ERROR(CheckFinite(actions, "actions"));
     const double largest = actions.numel() > 0 ? actions.abs().max().item<double>() : 0;
@@ -76,7 +83,8 @@ absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const Mode
   }
   const int64_t kept = std::min(t, max_frames);
   out.past_actions = actions.narrow(0, t - kept, kept - 1).unsqueeze(0);
-  auto pixels = PixelsFromRgbd(ToTorch(frames.rgb), DepthInMetres(ToTorch(frames.depth_mm)), config.far_m);
+  auto pixels =
+      PixelsFromRgbd(ToTorch(frames.rgb), DepthInMetres(ToTorch(frames.depth_mm)), config.far_m);
   for (int64_t i = t - kept; i < t; ++i) {
     out.scenes.push_back(SceneFromPixels(pixels.narrow(0, i, 1), intrinsics.unsqueeze(0),
                                          world_from_cam.unsqueeze(0), config.gaussian_size));

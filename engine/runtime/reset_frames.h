@@ -16,8 +16,9 @@ struct ResetFrames {
   torch::Tensor past_actions;      // f32 [1, T - 1, A]
 };
 
-// Keeps the newest `max_frames`. InvalidArgument names the field ("frames.rgb"), what it is and what is allowed: dtypes and
-// shapes of RgbdFrames, positive focal lengths, rigid poses, finite numbers, actions within [-1, 1].
+// Keeps the newest `max_frames`. InvalidArgument names the field ("frames.rgb"), what it is and
+// what is allowed: dtypes and shapes of RgbdFrames, positive focal lengths, rigid poses, finite
+// numbers, actions within [-1, 1].
 absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const ModelConfig& config,
                                             int64_t max_frames);
 

@@ -23,12 +23,15 @@ class StateLayout {
     const int64_t b = rows.size(0);
     DynamicsState state;
     state.context = rows.narrow(1, 0, context()).reshape({b, frames_, tokens_, latent_});
-    state.actions = rows.narrow(1, context(), actions_ * action_dim_).reshape({b, actions_, action_dim_});
-    state.centres = rows.narrow(1, context() + actions_ * action_dim_, tokens_ * 3).reshape({b, tokens_, 3});
+    state.actions =
+        rows.narrow(1, context(), actions_ * action_dim_).reshape({b, actions_, action_dim_});
+    state.centres =
+        rows.narrow(1, context() + actions_ * action_dim_, tokens_ * 3).reshape({b, tokens_, 3});
     return state;
   }
   torch::Tensor Pack(const DynamicsState& state) const {
-    return torch::cat({state.context.flatten(1), state.actions.flatten(1), state.centres.flatten(1)}, 1);
+    return torch::cat(
+        {state.context.flatten(1), state.actions.flatten(1), state.centres.flatten(1)}, 1);
   }
 
  private:

@@ -17,8 +17,9 @@ absl::StatusOr<std::vector<std::unique_ptr<StatePool::Slot>>> StatePool::Acquire
   std::vector<std::unique_ptr<Slot>> taken;
   const std::lock_guard lock(mutex_);
   if (free_.size() < count) {
-    return absl::ResourceExhaustedError(absl::StrCat("state pool: ", count, " slots wanted, ", free_.size(),
-                                                     " of ", slab_.size(0), " are free"));
+    return absl::ResourceExhaustedError(absl::StrCat("state pool: ", count, " slots wanted, ",
+                                                     free_.size(), " of ", slab_.size(0),
+                                                     " are free"));
   }
   for (size_t i = 0; i < count; ++i) {
     taken.push_back(std::make_unique<Slot>(shared_from_this(), free_.back()));

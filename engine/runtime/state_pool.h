@@ -1,4 +1,5 @@
-// Memory for environment states: fixed-size slots in one slab, released when the last pointer to a state goes.
+// Memory for environment states: fixed-size slots in one slab, released when the last pointer to a
+// state goes.
 #ifndef GWM_ENGINE_RUNTIME_STATE_POOL_H_
 #define GWM_ENGINE_RUNTIME_STATE_POOL_H_
 
@@ -12,8 +13,9 @@
 
 namespace gwm {
 
-// Slots are handed out once and come back once: a Slot object owns its index, so no slot ever has two owners.
-// Acquire and the release of a Slot are thread-safe; the slab's contents belong to the device thread.
+// Slots are handed out once and come back once: a Slot object owns its index, so no slot ever has
+// two owners. Acquire and the release of a Slot are thread-safe; the slab's contents belong to the
+// device thread.
 class StatePool : public std::enable_shared_from_this<StatePool> {
  public:
   class Slot {

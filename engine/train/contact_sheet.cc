@@ -41,7 +41,8 @@ io::Image DrawContactSheet(const std::map<std::string, std::vector<SheetCell>>& 
     for (size_t c = 0; c < cells.size(); ++c) {
       int x = static_cast<int>(c) * group_w;
       if (y == kTop) {
-        const auto caption = absl::StrCat("h=", cells[c].horizon, ": real | imagined | repeat-last");
+        const auto caption =
+            absl::StrCat("h=", cells[c].horizon, ": real | imagined | repeat-last");
         io::DrawText(caption, x + 4, 6, 2, kBlack, sheet);
       }
       for (const auto* image : {&cells[c].real, &cells[c].imagined, &cells[c].repeat}) {

@@ -10,9 +10,9 @@ namespace {
 
 // Windows of B rows: history, actions and future of one current frame each. Standardised latents.
 struct Window {
-  DynamicsState state;     // at the current frame, from real latents
-  torch::Tensor actions;   // [B, U, A] the next actions
-  torch::Tensor future;    // [B, U, M, L] the real frames that they led to
+  DynamicsState state;    // at the current frame, from real latents
+  torch::Tensor actions;  // [B, U, A] the next actions
+  torch::Tensor future;   // [B, U, M, L] the real frames that they led to
 };
 
 // One row: reset frame r, current frame t >= r, `steps` future frames.
@@ -21,9 +21,10 @@ struct RowChoice {
   int64_t reset, current;
 };
 
-RowChoice DrawRow(const std::vector<LatentSequence>& sequences, int64_t steps, torch::Generator& g) {
-  const auto& s = sequences[static_cast<size_t>(
-      DrawInt(0, static_cast<int64_t>(sequences.size()), g))];
+RowChoice DrawRow(const std::vector<LatentSequence>& sequences, int64_t steps,
+                  torch::Generator& g) {
+  const auto& s =
+      sequences[static_cast<size_t>(DrawInt(0, static_cast<int64_t>(sequences.size()), g))];
   const int64_t last = std::max<int64_t>(1, s.frames() - steps);  // current < last
   const int64_t current = DrawInt(0, last, g);
   if (s.centres.size(0) == 1) return {&s, 0, current};
@@ -77,7 +78,8 @@ torch::Tensor DrawSigma(const DiffusionConfig& diffusion, const DynamicsLossOpti
   auto log_sigma = o.noise_mean + o.noise_std * torch::randn({batch}, g, torch::kFloat);
   auto sigma = log_sigma.exp().clamp(diffusion.sigma_min, diffusion.sigma_max);
   auto at_max = torch::rand({batch}, g, torch::kFloat) < o.at_sigma_max;
-  return torch::where(at_max, torch::full({}, diffusion.sigma_max, torch::kFloat), sigma).to(device);
+  return torch::where(at_max, torch::full({}, diffusion.sigma_max, torch::kFloat), sigma)
+      .to(device);
 }
 
 LossTerms DynamicsLoss(WorldModel& model, const std::vector<LatentSequence>& sequences,
@@ -96,16 +98,19 @@ LossTerms DynamicsLoss(WorldModel& model, const std::vector<LatentSequence>& seq
   auto current = w.state.context.select(1, w.state.context.size(1) - 1);
   auto target = model.TargetOf(current, w.future.select(1, own));
   if (o.context_noise > 0) {
-    w.state.context = w.state.context + o.context_noise * DrawNormal(w.state.context.sizes(), g, device);
+    w.state.context =
+        w.state.context + o.context_noise * DrawNormal(w.state.context.sizes(), g, device);
   }
   const int64_t batch = target.size(0);
   auto mask = torch::rand({batch}, g, torch::kFloat).to(device) >= o.action_dropout;
   auto cache = model.Prepare(w.state, w.actions.select(1, own), mask);
   auto sigma = DrawSigma(diffusion, o, batch, g, device);
   auto noise = DrawNormal(target.sizes(), g, device);
-  auto change = target.square().mean(-1, /*keepdim=*/true) / (diffusion.sigma_data * diffusion.sigma_data);
+  auto change =
+      target.square().mean(-1, /*keepdim=*/true) / (diffusion.sigma_data * diffusion.sigma_data);
   auto weight = 1.0 + o.changed_token_weight * torch::tanh(change);
-  auto loss = DenoisingLoss(*model.dynamics, target, sigma, noise, weight, cache, diffusion.sigma_data);
+  auto loss =
+      DenoisingLoss(*model.dynamics, target, sigma, noise, weight, cache, diffusion.sigma_data);
   return {{"loss", loss}};
 }
 
@@ -116,13 +121,22 @@ absl::Status TrainDynamics(WorldModel& model, const std::vector<LatentSequence>&
   const int64_t needed = options.dynamics_loss.unroll + 2;
   for (const auto& s : sequences) {
     if (s.frames() < needed) {
-      return absl::InvalidArgumentError("training dynamics: an episode has fewer frames than unroll + 2");
+      return absl::InvalidArgumentError(
+          "training dynamics: an episode has fewer frames than unroll + 2");
     }
   }
-  StageRun run{.name = "dynamics", .state_dir = paths.state_dir, .log_dir = paths.log_dir,
-               .options = options.dynamics, .seed = options.seed, .log_every = options.log_every,
-               .save_every = options.save_every, .quiet = paths.quiet, .loss = {}};
-  run.loss = [&](int64_t, torch::Generator& g) { return DynamicsLoss(model, sequences, options, g); };
+  StageRun run{.name = "dynamics",
+               .state_dir = paths.state_dir,
+               .log_dir = paths.log_dir,
+               .options = options.dynamics,
+               .seed = options.seed,
+               .log_every = options.log_every,
+               .save_every = options.save_every,
+               .quiet = paths.quiet,
+               .loss = {}};
+  run.loss = [&](int64_t, torch::Generator& g) {
+    return DynamicsLoss(model, sequences, options, g);
+  };
   return RunStage(*model.dynamics, run);
 }
 

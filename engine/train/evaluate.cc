@@ -81,25 +81,26 @@ Json KindJson(const KindSums& sums) {
 }
 
 std::string Table(const std::map<std::string, KindSums>& kinds) {
-  std::string out = absl::StrFormat("%-8s %3s | %7s %7s %7s | %7s %7s %7s %7s | %6s %6s | %8s\n", "episodes",
-                                    "h", "psnr", "repeat", "tokens", "changed", "repeat", "shuffl.", "tokens",
-                                    "ssim", "repeat", "depth mm");
+  std::string out = absl::StrFormat("%-8s %3s | %7s %7s %7s | %7s %7s %7s %7s | %6s %6s | %8s\n",
+                                    "episodes", "h", "psnr", "repeat", "tokens", "changed",
+                                    "repeat", "shuffl.", "tokens", "ssim", "repeat", "depth mm");
   for (const auto& [kind, sums] : kinds) {
     for (const auto& [h, s] : sums.horizons) {
-      absl::StrAppendFormat(&out, "%-8s %3d | %7.2f %7.2f %7.2f | %7.2f %7.2f %7.2f %7.2f | %6.3f %6.3f | %8.1f\n",
-                            kind, h, PsnrOf(s.error.mean()), PsnrOf(s.error_repeat.mean()),
-                            PsnrOf(s.error_tokenizer.mean()), PsnrOf(s.changed.mean()),
-                            PsnrOf(s.changed_repeat.mean()), PsnrOf(s.changed_shuffled.mean()),
-                            PsnrOf(s.changed_tokenizer.mean()), s.ssim.mean(), s.ssim_repeat.mean(),
-                            1e3 * s.depth.mean());
+      absl::StrAppendFormat(
+          &out, "%-8s %3d | %7.2f %7.2f %7.2f | %7.2f %7.2f %7.2f %7.2f | %6.3f %6.3f | %8.1f\n",
+          kind, h, PsnrOf(s.error.mean()), PsnrOf(s.error_repeat.mean()),
+          PsnrOf(s.error_tokenizer.mean()), PsnrOf(s.changed.mean()),
+          PsnrOf(s.changed_repeat.mean()), PsnrOf(s.changed_shuffled.mean()),
+          PsnrOf(s.changed_tokenizer.mean()), s.ssim.mean(), s.ssim_repeat.mean(),
+          1e3 * s.depth.mean());
     }
     absl::StrAppendFormat(&out, "%-8s reward MAE %.3f, success AUC %.3f", kind, sums.reward.mean(),
                           RocAuc(sums.success_score, sums.success));
     if (sums.long_rollouts > 0) {
       const auto& l = sums.long_rollout;
-      absl::StrAppendFormat(&out, "; 100 steps: %.2f dB (repeat-first %.2f), luminance within %.1f %%",
-                            PsnrOf(l.error.mean()), PsnrOf(l.error_repeat.mean()),
-                            100 * l.worst_luminance_change);
+      absl::StrAppendFormat(
+          &out, "; 100 steps: %.2f dB (repeat-first %.2f), luminance within %.1f %%",
+          PsnrOf(l.error.mean()), PsnrOf(l.error_repeat.mean()), 100 * l.worst_luminance_change);
     }
     out += "\n";
   }
@@ -110,16 +111,22 @@ torch::Tensor RealRgb(const EpisodeTensors& e, const torch::Tensor& frames) {
   return e.rgb.index_select(0, frames).to(torch::kFloat) / 255.0;  // [B, V, H, W, 3]
 }
 
-torch::Tensor ChannelsFirst(const torch::Tensor& rgb) { return rgb.flatten(0, 1).permute({0, 3, 1, 2}); }
+torch::Tensor ChannelsFirst(const torch::Tensor& rgb) {
+  return rgb.flatten(0, 1).permute({0, 3, 1, 2});
+}
 
 // Images of some rows at one horizon against the truth, into the sums.
-void Score(const EpisodeTensors& e, const torch::Tensor& starts, int64_t h, const RolloutImages& imagined,
-           const torch::Tensor& shuffled_rgb, const torch::Tensor& tokenizer_rgb, HorizonSums& s) {
+void Score(const EpisodeTensors& e, const torch::Tensor& starts, int64_t h,
+           const RolloutImages& imagined, const torch::Tensor& shuffled_rgb,
+           const torch::Tensor& tokenizer_rgb, HorizonSums& s) {
   auto real = RealRgb(e, starts + h);
   auto first = RealRgb(e, starts);
   // On the bytes: a difference of exactly 10 must not turn on the rounding of 1/255.
-  const auto bytes = [&](const torch::Tensor& frames) { return e.rgb.index_select(0, frames).to(torch::kShort); };
-  auto changed = ((bytes(starts + h) - bytes(starts)).abs().amax(-1, /*keepdim=*/true) > 10).to(torch::kFloat);
+  const auto bytes = [&](const torch::Tensor& frames) {
+    return e.rgb.index_select(0, frames).to(torch::kShort);
+  };
+  auto changed =
+      ((bytes(starts + h) - bytes(starts)).abs().amax(-1, /*keepdim=*/true) > 10).to(torch::kFloat);
   const auto square = [&](const torch::Tensor& image) { return (image - real).square(); };
   s.error.Add(square(imagined.rgb));
   s.error_repeat.Add(square(first));
@@ -138,7 +145,8 @@ void Score(const EpisodeTensors& e, const torch::Tensor& starts, int64_t h, cons
   }
   auto depth = e.depth_mm.index_select(0, starts + h).to(torch::kFloat) * 1e-3;
   auto valid = (depth > 0).to(torch::kFloat);
-  s.depth.Add(((imagined.depth - depth).abs() * valid).sum().item<double>(), valid.sum().item<double>());
+  s.depth.Add(((imagined.depth - depth).abs() * valid).sum().item<double>(),
+              valid.sum().item<double>());
 }
 
 class Evaluator {
@@ -150,7 +158,8 @@ class Evaluator {
   }
 
   absl::StatusOr<Evaluation> Run() {
-    io::Progress progress({.label = "evaluating", .total = static_cast<int64_t>(data_.episodes.size())});
+    io::Progress progress(
+        {.label = "evaluating", .total = static_cast<int64_t>(data_.episodes.size())});
     for (size_t i = 0; i < data_.episodes.size(); ++i) {
       RunEpisode(i);
       if (options_.long_rollout && data_.episodes[i].frames() > 100) RunLong(i);
@@ -171,7 +180,8 @@ class Evaluator {
     return sums;
   }
 
-  // The next episode of the same task (any task when there is no other), whose actions are the wrong ones.
+  // The next episode of the same task (any task when there is no other), whose actions are the
+  // wrong ones.
   size_t Other(size_t episode) const {
     const size_t n = data_.episodes.size();
     for (size_t d = 1; d < n; ++d) {
@@ -182,7 +192,8 @@ class Evaluator {
   }
 
   // [B, H, A]: the actions after each start; beyond the end the last one is repeated.
-  static torch::Tensor ActionsFrom(const EpisodeTensors& e, const torch::Tensor& starts, int64_t steps) {
+  static torch::Tensor ActionsFrom(const EpisodeTensors& e, const torch::Tensor& starts,
+                                   int64_t steps) {
     auto index = starts.unsqueeze(1) + torch::arange(1, steps + 1);
     return e.action.index_select(0, index.clamp_max(e.frames() - 1).flatten())
         .reshape({starts.size(0), steps, -1});
@@ -192,15 +203,18 @@ class Evaluator {
     const auto& e = data_.episodes[i];
     if (e.frames() <= options_.first_start + 1) return;
     auto starts = torch::arange(options_.first_start, e.frames() - 1, options_.start_every);
-    const auto start = StartFromEpisode(model_, data_, i, starts, model_.config.dynamics.context_frames);
+    const auto start =
+        StartFromEpisode(model_, data_, i, starts, model_.config.dynamics.context_frames);
     // Every horizon is reported, as null where no episode is long enough.
     for (KindSums* sums : SumsOf(e)) {
       for (int64_t h : options_.horizons) sums->horizons[h];
     }
     const auto id = static_cast<uint32_t>(i);
-    const auto steps = Rollout(model_, start, ActionsFrom(e, starts, longest_), calls_, options_.seed, id);
+    const auto steps =
+        Rollout(model_, start, ActionsFrom(e, starts, longest_), calls_, options_.seed, id);
     const auto& wrong = data_.episodes[Other(i)];
-    const auto shuffled = Rollout(model_, start, ActionsFrom(wrong, starts, longest_), calls_, options_.seed, id);
+    const auto shuffled =
+        Rollout(model_, start, ActionsFrom(wrong, starts, longest_), calls_, options_.seed, id);
     ScoreRewards(e, starts, steps);
     for (int64_t h : options_.horizons) {
       auto rows = (starts + h < e.frames()).nonzero().squeeze(-1);
@@ -221,16 +235,19 @@ class Evaluator {
   // The real frame through the tokenizer alone: what perfect dynamics would reach.
   RolloutImages RenderExact(size_t episode, const torch::Tensor& frames, const Anchors& anchors) {
     torch::NoGradGuard no_grad;
-    auto latents = model_.tokenizer->Encode(data_.Scenes(episode, frames, model_.config), anchors).mean;
+    auto latents =
+        model_.tokenizer->Encode(data_.Scenes(episode, frames, model_.config), anchors).mean;
     return RenderLatents(model_, model_.Standardise(latents), anchors);
   }
 
-  void ScoreRewards(const EpisodeTensors& e, const torch::Tensor& starts, const std::vector<RolloutStep>& steps) {
+  void ScoreRewards(const EpisodeTensors& e, const torch::Tensor& starts,
+                    const std::vector<RolloutStep>& steps) {
     for (size_t h = 0; h < steps.size(); ++h) {
       for (int64_t b = 0; b < starts.size(0); ++b) {
         const int64_t frame = starts[b].item<int64_t>() + static_cast<int64_t>(h) + 1;
         if (frame >= e.frames()) continue;
-        const double error = std::abs(steps[h].reward[b].item<double>() - e.reward[frame].item<double>());
+        const double error =
+            std::abs(steps[h].reward[b].item<double>() - e.reward[frame].item<double>());
         for (KindSums* sums : SumsOf(e)) {
           sums->reward.Add(error, 1);
           sums->success_score.push_back(steps[h].success_probability[b].item<float>());
@@ -268,7 +285,8 @@ class Evaluator {
   }
 
   // The third start of the first episode of each task.
-  void KeepForSheet(const EpisodeTensors& e, const torch::Tensor& starts, int64_t h, const torch::Tensor& rgb) {
+  void KeepForSheet(const EpisodeTensors& e, const torch::Tensor& starts, int64_t h,
+                    const torch::Tensor& rgb) {
     auto& path = sheet_episode_[e.task];
     if (path.empty()) path = e.path;
     if (path != e.path || starts.size(0) < 3) return;

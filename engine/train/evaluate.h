@@ -1,7 +1,9 @@
-// The table that every decision about the model is taken by: rendered rollouts against real held-out episodes.
+// The table that every decision about the model is taken by: rendered rollouts against real
+// held-out episodes.
 //
-// PSNR is that of the squared error pooled over all frames and pixels, of the rendered float image in [0, 1]. "Changed" pixels
-// are those where any colour of the real frame differs from the real start frame by more than 10/255.
+// PSNR is that of the squared error pooled over all frames and pixels, of the rendered float image
+// in [0, 1]. "Changed" pixels are those where any colour of the real frame differs from the real
+// start frame by more than 10/255.
 #ifndef GWM_ENGINE_TRAIN_EVALUATE_H_
 #define GWM_ENGINE_TRAIN_EVALUATE_H_
 
@@ -26,16 +28,19 @@ struct EvaluateOptions {
 };
 
 struct Evaluation {
-  // {"all": {"horizons": {"1": {"psnr", "psnr_repeat_last", "psnr_changed", "psnr_changed_repeat_last",
-  // "psnr_changed_shuffled", "psnr_tokenizer", "psnr_changed_tokenizer" (the real frame through the tokenizer alone), "ssim", "ssim_repeat_last", "depth_mae_m"}, ...}, "reward_mae", "success_auc", "long_rollout"},
-  // "expert": {...}, ...}: one entry per kind of episode. Figures that do not exist (one class only, no changed pixel, horizon
-  // longer than the episodes) are null.
+  // {"all": {"horizons": {"1": {"psnr", "psnr_repeat_last", "psnr_changed",
+  // "psnr_changed_repeat_last", "psnr_changed_shuffled", "psnr_tokenizer", "psnr_changed_tokenizer"
+  // (the real frame through the tokenizer alone), "ssim", "ssim_repeat_last", "depth_mae_m"}, ...},
+  // "reward_mae", "success_auc", "long_rollout"}, "expert": {...}, ...}: one entry per kind of
+  // episode. Figures that do not exist (one class only, no changed pixel, horizon longer than the
+  // episodes) are null.
   std::string json;
-  std::string table;       // the same for people
-  io::Image contact_sheet; // real | imagined | repeat-last at each horizon, one row per task
+  std::string table;        // the same for people
+  io::Image contact_sheet;  // real | imagined | repeat-last at each horizon, one row per task
 };
 
-// Neither the model nor the data is changed. InvalidArgument when no episode is longer than first_start + 1 frames.
+// Neither the model nor the data is changed. InvalidArgument when no episode is longer than
+// first_start + 1 frames.
 absl::StatusOr<Evaluation> Evaluate(const WorldModel& model, const Dataset& data,
                                     const EvaluateOptions& options);
 

@@ -10,8 +10,8 @@
 
 namespace gwm {
 
-// What the model is, what it was trained on, with which numbers, up to which stage ("vae", "dynamics", "reward"). Measured
-// figures are appended by `gwm-train eval --card`.
+// What the model is, what it was trained on, with which numbers, up to which stage ("vae",
+// "dynamics", "reward"). Measured figures are appended by `gwm-train eval --card`.
 std::string ModelCard(const WorldModel& model, const Dataset& data, const TrainOptions& options,
                       const std::string& stage);
 

@@ -23,23 +23,24 @@ struct StageOptions {
 
 struct VaeLossOptions {
   double kl = 1e-4;
-  double changed_weight = 4;    // extra weight of pixels that differ from the reset frame by more than 10/255
-  double depth = 0.1;           // weight of inverse depth beside colour
-  double rendered = 0.1;        // L1 of the image rendered from the decoded Gaussians
-  int64_t rendered_rows = 1;    // rows of a batch that are rendered
-  double chamfer = 0;           // set tokenizer: Chamfer distance of the centres
-  double matched = 0;           // set tokenizer: L1 of the features of nearest pairs
-  int64_t frames_per_reset = 4; // frames that share one reset frame in a batch
+  double changed_weight =
+      4;  // extra weight of pixels that differ from the reset frame by more than 10/255
+  double depth = 0.1;            // weight of inverse depth beside colour
+  double rendered = 0.1;         // L1 of the image rendered from the decoded Gaussians
+  int64_t rendered_rows = 1;     // rows of a batch that are rendered
+  double chamfer = 0;            // set tokenizer: Chamfer distance of the centres
+  double matched = 0;            // set tokenizer: L1 of the features of nearest pairs
+  int64_t frames_per_reset = 4;  // frames that share one reset frame in a batch
 };
 
 struct DynamicsLossOptions {
-  double noise_mean = 0.4;        // ln sigma ~ N(mean, std^2), clipped to the sampler's range
+  double noise_mean = 0.4;  // ln sigma ~ N(mean, std^2), clipped to the sampler's range
   double noise_std = 1.4;
-  double at_sigma_max = 0.5;      // share of rows trained exactly at the sampler's first noise level
+  double at_sigma_max = 0.5;  // share of rows trained exactly at the sampler's first noise level
   double changed_token_weight = 8;  // loss weight 1 + this * tanh(mean squared change of the token)
-  double context_noise = 0.05;    // std added to the context, in standardised units of std sigma_data
-  int64_t unroll = 3;             // up to this many own predictions before the trained one
-  double action_dropout = 0.1;    // share of rows trained without the action
+  double context_noise = 0.05;  // std added to the context, in standardised units of std sigma_data
+  int64_t unroll = 3;           // up to this many own predictions before the trained one
+  double action_dropout = 0.1;  // share of rows trained without the action
 };
 
 struct TrainOptions {

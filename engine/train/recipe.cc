@@ -22,7 +22,8 @@ namespace {
 class Recipe {
  public:
   explicit Recipe(const RecipeOptions& options)
-      : options_(options), paths_{options.out + ".work", options.out + ".work/logs", options.quiet} {}
+      : options_(options),
+        paths_{options.out + ".work", options.out + ".work/logs", options.quiet} {}
 
   absl::Status Run() {
     GWM_RETURN_IF_ERROR(Prepare());
@@ -48,23 +49,27 @@ class Recipe {
     ModelConfig config = options_.model;
     config.tasks = Tasks();
     GWM_ASSIGN_OR_RETURN(model_, WorldModel::Create(config, options_.train.seed));
-    if (std::filesystem::exists(options_.out + "/config.json")) GWM_RETURN_IF_ERROR(TakeFromCheckpoint());
+    if (std::filesystem::exists(options_.out + "/config.json"))
+      GWM_RETURN_IF_ERROR(TakeFromCheckpoint());
     model_->To(device_);
-    LogInfo(absl::StrCat("training on ", data_.episodes.size(), " episodes (", data_.frames(), " frames), ",
-                         device_.str(), ", ", threads, " threads; parameters: tokenizer ",
-                         ParameterCount(*model_->tokenizer), ", dynamics ",
-                         ParameterCount(*model_->dynamics), ", reward ", ParameterCount(*model_->reward)));
+    LogInfo(absl::StrCat("training on ", data_.episodes.size(), " episodes (", data_.frames(),
+                         " frames), ", device_.str(), ", ", threads,
+                         " threads; parameters: tokenizer ", ParameterCount(*model_->tokenizer),
+                         ", dynamics ", ParameterCount(*model_->dynamics), ", reward ",
+                         ParameterCount(*model_->reward)));
     return absl::OkStatus();
   }
 
-  // Parts that this call does not train come from the checkpoint. The others start from the seed or from their saved state, never
-  // from the checkpoint's rounded weights: a run that was killed between two stages ends as one that was not.
+  // Parts that this call does not train come from the checkpoint. The others start from the seed or
+  // from their saved state, never from the checkpoint's rounded weights: a run that was killed
+  // between two stages ends as one that was not.
   absl::Status TakeFromCheckpoint() {
     GWM_ASSIGN_OR_RETURN(auto loaded, LoadCheckpoint(options_.out));
-    if (ConfigToJson(Comparable(loaded.model->config)) != ConfigToJson(Comparable(model_->config))) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("training: ", options_.out,
-                       " holds a checkpoint of another config; choose another folder or remove it"));
+    if (ConfigToJson(Comparable(loaded.model->config)) !=
+        ConfigToJson(Comparable(model_->config))) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "training: ", options_.out,
+          " holds a checkpoint of another config; choose another folder or remove it"));
     }
     model_->normalizer = loaded.model->normalizer;
     if (!options_.tokenizer) model_->tokenizer = loaded.model->tokenizer;
@@ -110,8 +115,8 @@ class Recipe {
     GWM_RETURN_IF_ERROR(io::MakeDirectories(options_.out));
     GWM_RETURN_IF_ERROR(WriteResetPool(options_.out, data_, model_->config));
     const auto card = ModelCard(*model_, data_, options_.train, stage);
-    GWM_RETURN_IF_ERROR(SaveCheckpoint(options_.out, *model_,
-                                       {.bf16 = options_.train.bf16_checkpoint, .model_card = card}));
+    GWM_RETURN_IF_ERROR(SaveCheckpoint(
+        options_.out, *model_, {.bf16 = options_.train.bf16_checkpoint, .model_card = card}));
     model_->To(device_);
     return absl::OkStatus();
   }

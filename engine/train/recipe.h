@@ -22,9 +22,10 @@ struct RecipeOptions {
   bool quiet = false;
 };
 
-// Runs the stages that are asked for and writes the checkpoint after each. A stage that is already complete is read back, so
-// the same call after a kill goes on where it stopped. FailedPrecondition when `dynamics` is asked for and the tokenizer of OUT
-// is not the one that its saved training state belongs to.
+// Runs the stages that are asked for and writes the checkpoint after each. A stage that is already
+// complete is read back, so the same call after a kill goes on where it stopped. FailedPrecondition
+// when `dynamics` is asked for and the tokenizer of OUT is not the one that its saved training
+// state belongs to.
 absl::Status RunRecipe(const RecipeOptions& options);
 
 }  // namespace gwm

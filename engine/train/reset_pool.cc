@@ -9,7 +9,8 @@
 
 namespace gwm {
 
-absl::Status WriteResetPool(const std::string& dir, const Dataset& data, const ModelConfig& config) {
+absl::Status WriteResetPool(const std::string& dir, const Dataset& data,
+                            const ModelConfig& config) {
   const int64_t frames = config.dynamics.context_frames;
   std::map<std::string, int64_t> taken;
   std::vector<torch::Tensor> rgb, depth, intrinsics, poses, actions;

@@ -12,8 +12,8 @@ LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& seque
                      torch::Generator& g) {
   std::vector<torch::Tensor> before, after, centres, action, reward, terminated, success;
   for (int64_t b = 0; b < batch; ++b) {
-    const auto& s = sequences[static_cast<size_t>(
-        DrawInt(0, static_cast<int64_t>(sequences.size()), g))];
+    const auto& s =
+        sequences[static_cast<size_t>(DrawInt(0, static_cast<int64_t>(sequences.size()), g))];
     const int64_t t = DrawInt(1, s.frames(), g);
     before.push_back(s.latents[t - 1]);
     after.push_back(s.latents[t]);
@@ -24,7 +24,9 @@ LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& seque
     success.push_back(s.success[t]);
   }
   const auto device = model.device();
-  const auto stack = [&](const std::vector<torch::Tensor>& x) { return torch::stack(x).to(device); };
+  const auto stack = [&](const std::vector<torch::Tensor>& x) {
+    return torch::stack(x).to(device);
+  };
   const auto noisy = [&](const std::vector<torch::Tensor>& x) {
     auto z = model.Standardise(stack(x));
     return z + kLatentNoise * DrawNormal(z.sizes(), g, device);
@@ -46,9 +48,15 @@ LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& seque
 
 absl::Status TrainReward(WorldModel& model, const std::vector<LatentSequence>& sequences,
                          const TrainOptions& options, const StagePaths& paths) {
-  StageRun run{.name = "reward", .state_dir = paths.state_dir, .log_dir = paths.log_dir,
-               .options = options.reward, .seed = options.seed, .log_every = options.log_every,
-               .save_every = options.save_every, .quiet = paths.quiet, .loss = {}};
+  StageRun run{.name = "reward",
+               .state_dir = paths.state_dir,
+               .log_dir = paths.log_dir,
+               .options = options.reward,
+               .seed = options.seed,
+               .log_every = options.log_every,
+               .save_every = options.save_every,
+               .quiet = paths.quiet,
+               .loss = {}};
   run.loss = [&](int64_t, torch::Generator& g) {
     return RewardLoss(model, sequences, options.reward.batch, g);
   };

@@ -40,7 +40,9 @@ std::vector<RolloutStep> Rollout(const WorldModel& model, const RolloutStart& st
     auto action = actions.select(1, h);
     std::vector<torch::Tensor> noise;
     for (int64_t b = 0; b < actions.size(0); ++b) {
-      noise.push_back(StepNoise(model.config, {.seed = seed, .env = static_cast<uint32_t>(b), .episode = episode,
+      noise.push_back(StepNoise(model.config, {.seed = seed,
+                                               .env = static_cast<uint32_t>(b),
+                                               .episode = episode,
                                                .step = static_cast<uint32_t>(h)}));
     }
     auto next = model.PredictNext(state, action, calls, torch::cat(noise).to(model.device()));

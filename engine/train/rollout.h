@@ -15,8 +15,8 @@ struct RolloutStart {
   DynamicsState state;
 };
 
-// Starts at frames `starts` (i64 [B]) of an episode, each with as many earlier frames as the model's context takes and the
-// episode has. history = 1 starts from the single frame.
+// Starts at frames `starts` (i64 [B]) of an episode, each with as many earlier frames as the
+// model's context takes and the episode has. history = 1 starts from the single frame.
 RolloutStart StartFromEpisode(const WorldModel& model, const Dataset& data, size_t episode,
                               const torch::Tensor& starts, int64_t history);
 
@@ -25,7 +25,8 @@ struct RolloutStep {
   torch::Tensor reward;               // [B]
   torch::Tensor success_probability;  // [B]
 };
-// actions: [B, H, A]. Noise of row b, step h: the stream (seed, env = b, episode, step = h). H steps.
+// actions: [B, H, A]. Noise of row b, step h: the stream (seed, env = b, episode, step = h). H
+// steps.
 std::vector<RolloutStep> Rollout(const WorldModel& model, const RolloutStart& start,
                                  const torch::Tensor& actions, int64_t calls, uint64_t seed,
                                  uint32_t episode);

@@ -21,12 +21,14 @@ namespace {
 double LearningRate(const StageOptions& o, int64_t step) {
   const double warm = std::min(1.0, static_cast<double>(step + 1) /
                                         static_cast<double>(std::max<int64_t>(1, o.warmup_steps)));
-  const double done = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(1, o.steps));
+  const double done =
+      static_cast<double>(step) / static_cast<double>(std::max<int64_t>(1, o.steps));
   const double cosine = 0.5 * (1.0 + std::cos(M_PI * std::min(1.0, done)));
   return o.learning_rate * warm * (o.final_rate + (1.0 - o.final_rate) * cosine);
 }
 
-// Parameters, their moments and averages. Moments are explicit tensors: the state file is then a plain list of tensors.
+// Parameters, their moments and averages. Moments are explicit tensors: the state file is then a
+// plain list of tensors.
 struct StageState {
   std::vector<std::pair<std::string, torch::Tensor>> parameters;
   std::vector<torch::Tensor> first_moment, second_moment, ema;
@@ -58,9 +60,8 @@ struct StageState {
 absl::Status SaveState(const std::string& path, StageState& state) {
   io::TensorFile file;
   file.metadata["step"] = absl::StrCat(state.step);
-  state.ForEach([&](const std::string& name, torch::Tensor& x) {
-    file.tensors[name] = ToHost(x.detach());
-  });
+  state.ForEach(
+      [&](const std::string& name, torch::Tensor& x) { file.tensors[name] = ToHost(x.detach()); });
   return io::WriteTensorFile(path, file);
 }
 
@@ -72,9 +73,10 @@ absl::Status LoadState(const std::string& path, StageState& state) {
     if (!status.ok()) return;
     const auto found = file.tensors.find(name);
     if (found == file.tensors.end() || found->second.shape != x.sizes().vec()) {
-      status = absl::FailedPreconditionError(absl::StrCat(
-          "training state: ", name, " is missing or has another shape; the config has changed since. ",
-          "Remove the state file to start over: ", path));
+      status = absl::FailedPreconditionError(
+          absl::StrCat("training state: ", name,
+                       " is missing or has another shape; the config has changed since. ",
+                       "Remove the state file to start over: ", path));
       return;
     }
     x.copy_(ToTorch(found->second));
@@ -88,7 +90,8 @@ absl::Status LoadState(const std::string& path, StageState& state) {
 double ClipGradients(StageState& state, double limit) {
   auto total = torch::zeros({}, torch::kDouble);
   for (auto& [name, parameter] : state.parameters) {
-    if (parameter.grad().defined()) total += parameter.grad().square().sum().to(torch::kDouble).cpu();
+    if (parameter.grad().defined())
+      total += parameter.grad().square().sum().to(torch::kDouble).cpu();
   }
   const double norm = std::sqrt(total.item<double>());
   if (limit > 0 && norm > limit) {
@@ -167,7 +170,8 @@ class StageLog {
     std::vector<io::Curve> curves;
     for (const auto& [name, curve] : curves_) curves.push_back(curve);
     const auto picture = io::PlotCurves(
-        curves, {.title = absl::StrCat("training: ", run_->name), .x_label = "updates", .log_y = true});
+        curves,
+        {.title = absl::StrCat("training: ", run_->name), .x_label = "updates", .log_y = true});
     return io::WritePng(absl::StrCat(run_->log_dir, "/", run_->name, ".png"), picture);
   }
 
@@ -229,7 +233,8 @@ absl::Status RunStage(torch::nn::Module& module, const StageRun& run) {
   StageState state(module);
   if (std::filesystem::exists(state_path)) {
     GWM_RETURN_IF_ERROR(LoadState(state_path, state));
-    if (!run.quiet) LogInfo(absl::StrCat("training ", run.name, ": going on at update ", state.step));
+    if (!run.quiet)
+      LogInfo(absl::StrCat("training ", run.name, ": going on at update ", state.step));
   }
   module.train();
   if (state.step < run.options.steps) GWM_RETURN_IF_ERROR(TrainLoop(state, run, state_path));

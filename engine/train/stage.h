@@ -1,5 +1,6 @@
-// One training stage: AdamW with warm-up and cosine decay, clipping, EMA, and a state on disk from which a killed run goes on
-// bit for bit. All randomness of a step is a function of (seed, stage, step), so nothing random needs to be saved.
+// One training stage: AdamW with warm-up and cosine decay, clipping, EMA, and a state on disk from
+// which a killed run goes on bit for bit. All randomness of a step is a function of (seed, stage,
+// step), so nothing random needs to be saved.
 #ifndef GWM_ENGINE_TRAIN_STAGE_H_
 #define GWM_ENGINE_TRAIN_STAGE_H_
 
@@ -37,8 +38,9 @@ struct StageRun {
   std::function<LossTerms(int64_t step, torch::Generator& generator)> loss;
 };
 
-// Trains `module` to the end of the stage, from its saved state if there is one; afterwards the module holds the EMA weights.
-// Internal when the loss is not finite (the last good state stays on disk).
+// Trains `module` to the end of the stage, from its saved state if there is one; afterwards the
+// module holds the EMA weights. Internal when the loss is not finite (the last good state stays on
+// disk).
 absl::Status RunStage(torch::nn::Module& module, const StageRun& run);
 
 }  // namespace gwm

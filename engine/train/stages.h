@@ -21,8 +21,8 @@ struct StagePaths {
 absl::Status TrainTokenizer(WorldModel& model, const Dataset& data, const TrainOptions& options,
                             const StagePaths& paths);
 
-// Denoiser on latent sequences; the tokenizer is not touched. Rows start from a reset frame and a current frame of one
-// sequence; up to `unroll` own predictions precede the trained step.
+// Denoiser on latent sequences; the tokenizer is not touched. Rows start from a reset frame and a
+// current frame of one sequence; up to `unroll` own predictions precede the trained step.
 absl::Status TrainDynamics(WorldModel& model, const std::vector<LatentSequence>& sequences,
                            const TrainOptions& options, const StagePaths& paths);
 

@@ -8,7 +8,8 @@
 namespace gwm {
 namespace {
 
-// G reset frames and k later frames of the same episodes: reset [G, ...], target [G*k, ...] in group order.
+// G reset frames and k later frames of the same episodes: reset [G, ...], target [G*k, ...] in
+// group order.
 struct VaeBatch {
   torch::Tensor reset_pixels, target_pixels;
   torch::Tensor intrinsics, world_from_cam;  // of the targets
@@ -22,7 +23,8 @@ VaeBatch DrawBatch(const Dataset& data, const ModelConfig& config, int64_t group
     const auto e = static_cast<size_t>(DrawInt(0, static_cast<int64_t>(data.episodes.size()), g));
     const int64_t frames = data.episodes[e].frames();
     const int64_t reset = DrawInt(0, frames, g);
-    // Half of the targets lie within a short rollout of the reset frame, the rest anywhere after it.
+    // Half of the targets lie within a short rollout of the reset frame, the rest anywhere after
+    // it.
     std::vector<int64_t> wanted = {reset};
     for (int64_t k = 0; k < per_group; ++k) {
       const int64_t reach = DrawUniform(g) < 0.5 ? std::min<int64_t>(frames, reset + 21) : frames;
@@ -43,11 +45,11 @@ VaeBatch DrawBatch(const Dataset& data, const ModelConfig& config, int64_t group
   return batch;
 }
 
-// Reparametrised sample whose noise never falls below `floor`: the decoder must bear the errors of the dynamics.
+// Reparametrised sample whose noise never falls below `floor`: the decoder must bear the errors of
+// the dynamics.
 torch::Tensor SampleLatents(const Posterior& posterior, double floor, torch::Generator& g) {
   auto std = torch::exp(0.5 * posterior.log_var).clamp_min(floor);
-  return posterior.mean +
-         std * DrawNormal(posterior.mean.sizes(), g, posterior.mean.device());
+  return posterior.mean + std * DrawNormal(posterior.mean.sizes(), g, posterior.mean.device());
 }
 
 LossTerms GridLoss(GridTokenizer& tokenizer, const ModelConfig& config, const VaeBatch& batch,
@@ -69,7 +71,8 @@ LossTerms GridLoss(GridTokenizer& tokenizer, const ModelConfig& config, const Va
   if (o.rendered > 0 && o.rendered_rows > 0) {
     const int64_t rows = std::min(o.rendered_rows, decoded.pixels.size(0));
     auto some = [&](const torch::Tensor& x) { return x.narrow(0, 0, rows); };
-    SceneBatch scene{{}, some(batch.intrinsics), some(batch.world_from_cam), config.height, config.width};
+    SceneBatch scene{
+        {}, some(batch.intrinsics), some(batch.world_from_cam), config.height, config.width};
     auto gaussians = GaussiansFromPixels(some(decoded.pixels), scene, config.gaussian_size);
     auto rendered = RenderedLoss(gaussians, scene, batch.target_pixels, weight, rows);
     terms[0].second = total + o.rendered * rendered;
@@ -80,18 +83,19 @@ LossTerms GridLoss(GridTokenizer& tokenizer, const ModelConfig& config, const Va
 
 LossTerms SetLoss(Tokenizer& tokenizer, const ModelConfig& config, const VaeBatch& batch,
                   const VaeLossOptions& o, torch::Generator& g) {
-  auto first_of_group = torch::arange(0, batch.group.size(0),
-                                      batch.group.size(0) / batch.reset_pixels.size(0));
+  auto first_of_group =
+      torch::arange(0, batch.group.size(0), batch.group.size(0) / batch.reset_pixels.size(0));
   first_of_group = first_of_group.to(batch.group.device());
-  auto resets = SceneFromPixels(batch.reset_pixels, batch.intrinsics.index_select(0, first_of_group),
-                                batch.world_from_cam.index_select(0, first_of_group),
-                                config.gaussian_size);
+  auto resets =
+      SceneFromPixels(batch.reset_pixels, batch.intrinsics.index_select(0, first_of_group),
+                      batch.world_from_cam.index_select(0, first_of_group), config.gaussian_size);
   auto anchors = tokenizer.ChooseAnchors(resets);
   anchors = anchors.Select(batch.group);
   auto scene = SceneFromPixels(batch.target_pixels, batch.intrinsics, batch.world_from_cam,
                                config.gaussian_size);
   auto posterior = tokenizer.Encode(scene, anchors);
-  auto decoded = tokenizer.Decode(SampleLatents(posterior, config.tokenizer.latent_noise, g), anchors);
+  auto decoded =
+      tokenizer.Decode(SampleLatents(posterior, config.tokenizer.latent_noise, g), anchors);
   auto fresh = decoded.Slice(scene.gaussians.count(), decoded.count());
   auto weight = ChangedWeight(batch.target_pixels, batch.reset_pixels.index_select(0, batch.group),
                               o.changed_weight);
@@ -101,7 +105,8 @@ LossTerms SetLoss(Tokenizer& tokenizer, const ModelConfig& config, const VaeBatc
   auto total = o.rendered * rendered + o.kl * kl;
   LossTerms terms = {{"loss", total}, {"rendered", rendered}, {"kl", kl}};
   if (o.chamfer > 0) {
-    auto chamfer = ChamferLoss(ContractPositions(fresh.means), ContractPositions(scene.gaussians.means));
+    auto chamfer =
+        ChamferLoss(ContractPositions(fresh.means), ContractPositions(scene.gaussians.means));
     terms[0].second = terms[0].second + o.chamfer * chamfer;
     terms.emplace_back("chamfer", chamfer);
   }
@@ -119,9 +124,15 @@ absl::Status TrainTokenizer(WorldModel& model, const Dataset& data, const TrainO
                             const StagePaths& paths) {
   const int64_t per_group = std::max<int64_t>(1, options.vae_loss.frames_per_reset);
   const int64_t groups = std::max<int64_t>(1, options.vae.batch / per_group);
-  StageRun run{.name = "vae", .state_dir = paths.state_dir, .log_dir = paths.log_dir,
-               .options = options.vae, .seed = options.seed, .log_every = options.log_every,
-               .save_every = options.save_every, .quiet = paths.quiet, .loss = {}};
+  StageRun run{.name = "vae",
+               .state_dir = paths.state_dir,
+               .log_dir = paths.log_dir,
+               .options = options.vae,
+               .seed = options.seed,
+               .log_every = options.log_every,
+               .save_every = options.save_every,
+               .quiet = paths.quiet,
+               .loss = {}};
   auto* grid = dynamic_cast<GridTokenizer*>(model.tokenizer.get());
   run.loss = [&](int64_t, torch::Generator& g) {
     const auto batch = DrawBatch(data, model.config, groups, per_group, g, model.device());

@@ -76,8 +76,8 @@ class Server {
   CallGate gate_;
   Metrics metrics_;
   RpcDeps deps_;
-  // Destroyed from the bottom up: calls end before the sessions go, all states before the world, and
-  // the services when the device thread has let go of the last stream.
+  // Destroyed from the bottom up: calls end before the sessions go, all states before the world,
+  // and the services when the device thread has let go of the last stream.
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<DeviceThread> device_;
   std::unique_ptr<SessionTable> sessions_;

@@ -90,7 +90,8 @@ class SessionUse {
   SessionUse(SessionUse&& other) noexcept;
   SessionUse& operator=(SessionUse&&) = delete;
 
-  // Ends the hold early: before the answer goes out, so that a client that sees it also sees its lease renewed.
+  // Ends the hold early: before the answer goes out, so that a client that sees it also sees its
+  // lease renewed.
   void Release();
 
   Session& operator*() const { return *session_; }

@@ -117,7 +117,8 @@ io::Episode ToyEpisode(const ToyOptions& options) {
   const auto uniform = [&](double low, double high) {
     return low + (high - low) * static_cast<double>(bits() >> 11) * 0x1p-53;
   };
-  std::vector<Ball> balls = {{{uniform(-0.25, 0.25), uniform(-0.25, 0.25), kBallRadiusM}, {0.9, 0.15, 0.1}}};
+  std::vector<Ball> balls = {
+      {{uniform(-0.25, 0.25), uniform(-0.25, 0.25), kBallRadiusM}, {0.9, 0.15, 0.1}}};
   for (const Vec3& colour : {Vec3{0.1, 0.7, 0.2}, Vec3{0.15, 0.25, 0.85}}) {
     const double angle = uniform(0, 6.28);
     balls.push_back({{0.5 * std::cos(angle), 0.5 * std::sin(angle), kBallRadiusM}, colour});
@@ -129,7 +130,8 @@ io::Episode ToyEpisode(const ToyOptions& options) {
       // A direction is held for three steps: the ball covers ground within a short rollout.
       if (t % 3 == 1) push = {uniform(-1, 1), uniform(-1, 1)};
       for (size_t i = 0; i < 2; ++i) {
-        e.action.mutable_values<float>()[static_cast<size_t>(t * kToyActionDim) + i] = static_cast<float>(push[i]);
+        e.action.mutable_values<float>()[static_cast<size_t>(t * kToyActionDim) + i] =
+            static_cast<float>(push[i]);
         ball[i] = std::clamp(ball[i] + kToyStepM * push[i], -kToyArenaM, kToyArenaM);
       }
     }
@@ -146,7 +148,8 @@ io::Episode ToyEpisode(const ToyOptions& options) {
   }
   for (int64_t v = 0; v < kToyViews; ++v) {
     const Camera camera = ToyCamera(v);
-    std::copy(camera.intrinsics.begin(), camera.intrinsics.end(), e.intrinsics.mutable_values<float>().data() + 9 * v);
+    std::copy(camera.intrinsics.begin(), camera.intrinsics.end(),
+              e.intrinsics.mutable_values<float>().data() + 9 * v);
     std::copy(camera.world_from_cam.begin(), camera.world_from_cam.end(),
               e.world_from_cam.mutable_values<float>().data() + 16 * v);
   }

@@ -64,8 +64,7 @@ grpc::Status ScriptedServer::Reset(Context*, const v1::ResetRequest* request,
   return status;
 }
 
-grpc::Status ScriptedServer::Step(Context*, const v1::StepRequest* request,
-                                  v1::StepReply* reply) {
+grpc::Status ScriptedServer::Step(Context*, const v1::StepRequest* request, v1::StepReply* reply) {
   step_request = *request;
   if (step_waits_for.valid()) step_waits_for.wait();
   *reply = step_reply;

@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,7 +41,9 @@ class ScratchFolder {
   }
   // Not std::filesystem::remove_all: the Torch wheel exports a copy of its own, which crashes.
   ~ScratchFolder() {
-    const auto remove_one = [](const char* path, const struct stat*, int, FTW*) { return remove(path); };
+    const auto remove_one = [](const char* path, const struct stat*, int, FTW*) {
+      return remove(path);
+    };
     nftw(path_.c_str(), remove_one, 16, FTW_DEPTH | FTW_PHYS);
   }
   ScratchFolder(const ScratchFolder&) = delete;
