@@ -87,7 +87,8 @@ LossTerms DynamicsLoss(WorldModel& model, const std::vector<LatentSequence>& seq
   const auto& o = options.dynamics_loss;
   const auto& diffusion = model.config.diffusion;
   const int64_t own = o.unroll > 0 ? DrawInt(0, o.unroll + 1, g) : 0;
-  auto w = DrawWindow(model, sequences, options.dynamics.batch, own + 1, g);
+  auto w =
+      DrawWindow(model, sequences, options.dynamics.batch / options.dynamics.shards, own + 1, g);
   const auto device = model.device();
   for (int64_t u = 0; u < own; ++u) {
     torch::NoGradGuard no_grad;

@@ -10,6 +10,7 @@ template <typename Visitor>
 void VisitStage(StageOptions& s, Visitor&& field) {
   field("steps", s.steps);
   field("batch", s.batch);
+  field("shards", s.shards);
   field("learning_rate", s.learning_rate);
   field("weight_decay", s.weight_decay);
   field("warmup_steps", s.warmup_steps);

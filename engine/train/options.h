@@ -13,6 +13,7 @@ namespace gwm {
 struct StageOptions {
   int64_t steps = 1000;
   int64_t batch = 16;
+  int64_t shards = 1;  // equal parts of a batch, each with its own thread and draws
   double learning_rate = 5e-4;
   double weight_decay = 0.01;
   int64_t warmup_steps = 100;

@@ -58,7 +58,7 @@ absl::Status TrainReward(WorldModel& model, const std::vector<LatentSequence>& s
                .quiet = paths.quiet,
                .loss = {}};
   run.loss = [&](int64_t, torch::Generator& g) {
-    return RewardLoss(model, sequences, options.reward.batch, g);
+    return RewardLoss(model, sequences, options.reward.batch / options.reward.shards, g);
   };
   return RunStage(*model.reward, run);
 }

@@ -44,6 +44,18 @@ struct StageState {
     }
   }
 
+  std::vector<torch::Tensor> Weights() const {
+    std::vector<torch::Tensor> weights;
+    for (const auto& [name, weight] : parameters) weights.push_back(weight);
+    return weights;
+  }
+
+  void SetGradients(const std::vector<torch::Tensor>& gradients) {
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      parameters[i].second.mutable_grad() = gradients[i];
+    }
+  }
+
   // Calls visit(name, tensor) for everything that is saved.
   template <typename Visit>
   void ForEach(Visit visit) {
@@ -139,8 +151,8 @@ class StageLog {
     return log;
   }
 
-  void Add(const LossTerms& terms, double gradient_norm) {
-    for (const auto& [name, value] : terms) sums_[name] += value.detach().item<double>();
+  void Add(const std::vector<std::pair<std::string, double>>& terms, double gradient_norm) {
+    for (const auto& [name, value] : terms) sums_[name] += value;
     sums_["gradient_norm"] += gradient_norm;
     ++count_;
   }
@@ -188,25 +200,25 @@ absl::Status TrainLoop(StageState& state, const StageRun& run, const std::string
   GWM_ASSIGN_OR_RETURN(auto log, StageLog::Create(run));
   std::unique_ptr<io::Progress> progress;
   if (!run.quiet) {
-    progress = std::make_unique<io::Progress>(
-        io::ProgressOptions{.label = "training " + run.name, .total = run.options.steps});
-    progress->Update(state.step);
+    progress = std::make_unique<io::Progress>(io::ProgressOptions{
+        .label = "training " + run.name, .total = run.options.steps, .initial = state.step});
   }
   std::string note;
   while (state.step < run.options.steps) {
-    auto generator = StepGenerator(run.seed, run.name, state.step);
-    const auto terms = run.loss(state.step, generator);
-    const auto& loss = terms.front().second;
-    if (!std::isfinite(loss.item<double>())) {
+    const auto update = ShardedGradients(state.Weights(), run.options.shards, [&](int64_t shard) {
+      auto generator = StepGenerator(run.seed, run.name, state.step, shard);
+      return run.loss(state.step, generator);
+    });
+    if (!std::isfinite(update.terms.front().second)) {
       return absl::InternalError(
           absl::StrCat("training ", run.name, ": the loss is not finite at update ", state.step));
     }
-    loss.backward();
-    log.Add(terms, ClipGradients(state, run.options.clip_norm));
+    state.SetGradients(update.gradients);
+    log.Add(update.terms, ClipGradients(state, run.options.clip_norm));
     UpdateParameters(state, run.options);
     ++state.step;
     if (state.step % run.log_every == 0) {
-      GWM_ASSIGN_OR_RETURN(note, log.Flush(state.step, terms.front().first));
+      GWM_ASSIGN_OR_RETURN(note, log.Flush(state.step, update.terms.front().first));
     }
     if (progress) progress->Update(state.step, note);
     if (state.step % run.save_every == 0) {
@@ -221,13 +233,20 @@ absl::Status TrainLoop(StageState& state, const StageRun& run, const std::string
 
 }  // namespace
 
-torch::Generator StepGenerator(uint64_t seed, const std::string& stage, int64_t step) {
-  uint64_t key = seed * 0x9e3779b97f4a7c15u + static_cast<uint64_t>(step);
+torch::Generator StepGenerator(uint64_t seed, const std::string& stage, int64_t step,
+                               int64_t shard) {
+  uint64_t key = seed * 0x9e3779b97f4a7c15u + static_cast<uint64_t>(step) +
+                 static_cast<uint64_t>(shard) * 0xd1b54a32d192ed03u;
   for (char c : stage) key = (key ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
   return torch::make_generator<torch::CPUGeneratorImpl>(key);
 }
 
 absl::Status RunStage(torch::nn::Module& module, const StageRun& run) {
+  const auto& o = run.options;
+  if (o.shards < 1 || o.batch % o.shards != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("training ", run.name, ": shards is ", o.shards,
+                                                   "; it must divide batch, ", o.batch));
+  }
   GWM_RETURN_IF_ERROR(io::MakeDirectories(run.state_dir));
   const std::string state_path = absl::StrCat(run.state_dir, "/", run.name, ".state.safetensors");
   StageState state(module);
@@ -237,6 +256,7 @@ absl::Status RunStage(torch::nn::Module& module, const StageRun& run) {
       LogInfo(absl::StrCat("training ", run.name, ": going on at update ", state.step));
   }
   module.train();
+  const ShardThreads threads(o.shards);
   if (state.step < run.options.steps) GWM_RETURN_IF_ERROR(TrainLoop(state, run, state_path));
   torch::NoGradGuard no_grad;
   for (size_t i = 0; i < state.parameters.size(); ++i) {

@@ -16,14 +16,13 @@
 #include "engine/io/event_writer.h"
 #include "engine/io/image.h"
 #include "engine/train/options.h"
+#include "engine/train/sharded_gradients.h"
 
 namespace gwm {
 
-// The generator of one step.
-torch::Generator StepGenerator(uint64_t seed, const std::string& stage, int64_t step);
-
-// Named values of one step, the first being the loss to minimise.
-using LossTerms = std::vector<std::pair<std::string, torch::Tensor>>;
+// The generator of one shard of one step.
+torch::Generator StepGenerator(uint64_t seed, const std::string& stage, int64_t step,
+                               int64_t shard = 0);
 
 struct StageRun {
   std::string name;       // "vae", "dynamics", "reward"
@@ -34,12 +33,14 @@ struct StageRun {
   int64_t log_every = 20;
   int64_t save_every = 200;
   bool quiet = false;  // no progress line
-  // The loss of one step. `step` counts from 0.
+  // The loss of options.batch / options.shards rows of one step. `step` counts from 0. Called by
+  // several threads at a time when options.shards > 1.
   std::function<LossTerms(int64_t step, torch::Generator& generator)> loss;
 };
 
 // Trains `module` to the end of the stage, from its saved state if there is one; afterwards the
-// module holds the EMA weights. Internal when the loss is not finite (the last good state stays on
+// module holds the EMA weights. InvalidArgument when options.shards does not divide options.batch.
+// Internal when the loss is not finite (the last good state stays on
 // disk).
 absl::Status RunStage(torch::nn::Module& module, const StageRun& run);
 

@@ -123,7 +123,7 @@ LossTerms SetLoss(Tokenizer& tokenizer, const ModelConfig& config, const VaeBatc
 absl::Status TrainTokenizer(WorldModel& model, const Dataset& data, const TrainOptions& options,
                             const StagePaths& paths) {
   const int64_t per_group = std::max<int64_t>(1, options.vae_loss.frames_per_reset);
-  const int64_t groups = std::max<int64_t>(1, options.vae.batch / per_group);
+  const int64_t groups = std::max<int64_t>(1, options.vae.batch / options.vae.shards / per_group);
   StageRun run{.name = "vae",
                .state_dir = paths.state_dir,
                .log_dir = paths.log_dir,

@@ -91,6 +91,57 @@ TEST(StageTest, KilledRunGoesOnBitForBit) {
   EXPECT_TRUE(SameWeights(*resumed, *whole));
 }
 
+TEST(StageTest, ShardsAreAveragedInOrderAndRepeatable) {
+  const io::ScratchFolder first_folder, second_folder, one_folder;
+  const auto train = [](const io::ScratchFolder& folder, int64_t shards) {
+    auto module = FreshModule();
+    auto run = RunOf(module, folder);
+    run.options.shards = shards;
+    EXPECT_TRUE(RunStage(*module, run).ok());
+    return module;
+  };
+  const auto first = train(first_folder, 4), second = train(second_folder, 4);
+  EXPECT_TRUE(SameWeights(*first, *second));
+  EXPECT_FALSE(SameWeights(*first, *train(one_folder, 1)));
+}
+
+TEST(StageTest, RefusesShardsThatDoNotDivideTheBatch) {
+  const io::ScratchFolder folder;
+  auto module = FreshModule();
+  auto run = RunOf(module, folder);
+  run.options.shards = 3;
+  io::ExpectStatus(RunStage(*module, run), absl::StatusCode::kInvalidArgument,
+                   {"shards is 3", "batch, 16"});
+}
+
+TEST(ShardedGradientsTest, AreTheGradientsOfTheMeanLoss) {
+  auto module = FreshModule();
+  const auto x = torch::randn({8, 4}, StepGenerator(1, "test", 0), torch::kFloat);
+  const auto loss_of = [&](const torch::Tensor& rows) { return module(rows).square().mean(); };
+  const auto weights = module->parameters();
+  const auto whole = ShardedGradients(weights, 1, [&](int64_t) -> LossTerms {
+    return {{"loss", loss_of(x)}};
+  });
+  const auto parts = ShardedGradients(weights, 4, [&](int64_t shard) -> LossTerms {
+    return {{"loss", loss_of(x.narrow(0, 2 * shard, 2))}};
+  });
+  EXPECT_NEAR(parts.terms[0].second, whole.terms[0].second, 1e-6);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    EXPECT_TRUE(torch::allclose(parts.gradients[i], whole.gradients[i], 1e-4, 1e-6));
+  }
+}
+
+TEST(ShardedGradientsTest, PassOnWhatAShardThrows) {
+  auto module = FreshModule();
+  const auto x = torch::ones({2, 4});
+  EXPECT_THROW((void)ShardedGradients(module->parameters(), 2,
+                                      [&](int64_t shard) -> LossTerms {
+                                        if (shard == 1) throw std::runtime_error("killed");
+                                        return {{"loss", module(x).mean()}};
+                                      }),
+               std::runtime_error);
+}
+
 TEST(StageTest, CompleteRunIsReadBackWithoutTraining) {
   const io::ScratchFolder folder;
   auto module = FreshModule();
