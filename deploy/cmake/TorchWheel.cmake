@@ -21,6 +21,9 @@ target_include_directories(torch SYSTEM INTERFACE
 # Libraries of the wheel are loaded through each other's RUNPATH; the linker needs to be told where to look.
 target_link_options(torch INTERFACE "-Wl,-rpath,${GWM_TORCH_ROOT}/lib" "-Wl,-rpath-link,${GWM_TORCH_ROOT}/lib"
   "-Wl,--allow-shlib-undefined")
+# libtorch_cpu exports its own copies of parts of libstdc++ (std::filesystem among them) that do not fit ours: a program must
+# find the real ones first, so libstdc++ comes first in its list of needed libraries.
+target_link_options(torch INTERFACE "SHELL:-Wl,--push-state,--no-as-needed -lstdc++ -Wl,--pop-state")
 option(GWM_TORCH_CUDA "Load LibTorch's CUDA back end where it has one (OFF: programs without it, for small images)" ON)
 # libtorch.so holds nothing but the need for the CUDA back end.
 target_link_libraries(torch INTERFACE $<$<BOOL:${GWM_TORCH_CUDA}>:torchlib::torch> torchlib::torch_cpu torchlib::c10)

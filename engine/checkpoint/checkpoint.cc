@@ -10,6 +10,7 @@
 #include "engine/base/status.h"
 #include "engine/base/tensor_convert.h"
 #include "engine/io/file.h"
+#include "engine/io/folder_edit.h"
 #include "engine/io/sha256.h"
 
 namespace gwm {
@@ -156,7 +157,8 @@ void RoundToBf16(torch::nn::Module& module) {
 absl::Status SaveCheckpoint(const std::string& dir, const WorldModel& model,
                             const SaveOptions& options) {
   return CatchTorch("SaveCheckpoint", [&]() -> absl::Status {
-    GWM_RETURN_IF_ERROR(io::MakeDirectories(dir));
+    GWM_ASSIGN_OR_RETURN(const auto edit, io::FolderEdit::Begin(dir));
+    const std::string& staged = edit->staged();
     io::TensorFile weights;
     for (const auto& [prefix, module] : model.parts()) {
       AppendWeights(*module, prefix, options.bf16, weights);
@@ -167,13 +169,17 @@ absl::Status SaveCheckpoint(const std::string& dir, const WorldModel& model,
     stats.tensors["change_std"] = ToHost(model.normalizer.change_std);
     ModelConfig config = model.config;
     config.tokenizer_digest = TokenizerDigest(model, options.bf16);
-    GWM_RETURN_IF_ERROR(io::WriteTensorFile(dir + "/model.safetensors", weights));
-    GWM_RETURN_IF_ERROR(io::WriteTensorFile(dir + "/normalizer.safetensors", stats));
-    GWM_RETURN_IF_ERROR(io::WriteFileAtomic(dir + "/config.json", ConfigToJson(config)));
+    GWM_RETURN_IF_ERROR(io::WriteTensorFile(staged + "/model.safetensors", weights));
+    GWM_RETURN_IF_ERROR(io::WriteTensorFile(staged + "/normalizer.safetensors", stats));
+    GWM_RETURN_IF_ERROR(io::WriteFileAtomic(staged + "/config.json", ConfigToJson(config)));
     if (!options.model_card.empty()) {
-      GWM_RETURN_IF_ERROR(io::WriteFileAtomic(dir + "/README.md", options.model_card));
+      GWM_RETURN_IF_ERROR(io::WriteFileAtomic(staged + "/README.md", options.model_card));
     }
-    return WriteSums(dir);
+    if (options.reset_pool != nullptr) {
+      GWM_RETURN_IF_ERROR(io::WriteTensorFile(staged + "/" + kResetPoolFile, *options.reset_pool));
+    }
+    GWM_RETURN_IF_ERROR(WriteSums(staged));
+    return edit->Commit();
   });
 }
 
@@ -186,8 +192,10 @@ absl::Status WriteCardSection(const std::string& dir, const std::string& title,
     card.erase(begin, end == std::string::npos ? std::string::npos : end - begin);
   }
   absl::StrAppend(&card, heading, "\n", text);
-  GWM_RETURN_IF_ERROR(io::WriteFileAtomic(dir + "/README.md", card));
-  return WriteSums(dir);
+  GWM_ASSIGN_OR_RETURN(const auto edit, io::FolderEdit::Begin(dir));
+  GWM_RETURN_IF_ERROR(io::WriteFileAtomic(edit->staged() + "/README.md", card));
+  GWM_RETURN_IF_ERROR(WriteSums(edit->staged()));
+  return edit->Commit();
 }
 
 absl::StatusOr<LoadedCheckpoint> LoadCheckpoint(const std::string& dir) {

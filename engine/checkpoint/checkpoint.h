@@ -20,14 +20,17 @@ inline constexpr char kResetPoolFile[] = "reset_pool.safetensors.zst";
 struct SaveOptions {
   bool bf16 = false;       // weights as bfloat16: half the size
   std::string model_card;  // text of README.md; empty keeps an existing one
+  const io::TensorFile* reset_pool =
+      nullptr;  // content of kResetPoolFile; null keeps an existing one
 };
 
-// Writes every file through a temporary name and SHA256SUMS last, so that a checkpoint is complete
-// exactly when its sums match. Other files in `dir` stay and are summed too.
+// Replaces the folder as a whole: after a crash the old or the new checkpoint is there. Other files
+// in `dir` stay and are summed too.
 absl::Status SaveCheckpoint(const std::string& dir, const WorldModel& model,
                             const SaveOptions& options);
 
-// Writes section "## `title`" of README.md anew (at the end when it is new) and renews SHA256SUMS.
+// Writes section "## `title`" of README.md anew (at the end when it is new) and renews SHA256SUMS,
+// as one change.
 absl::Status WriteCardSection(const std::string& dir, const std::string& title,
                               const std::string& text);
 

@@ -112,11 +112,11 @@ class Recipe {
 
   absl::Status Save(const std::string& stage) {
     model_->To(torch::kCPU);
-    GWM_RETURN_IF_ERROR(io::MakeDirectories(options_.out));
-    GWM_RETURN_IF_ERROR(WriteResetPool(options_.out, data_, model_->config));
+    const auto pool = MakeResetPool(data_, model_->config);
     const auto card = ModelCard(*model_, data_, options_.train, stage);
     GWM_RETURN_IF_ERROR(SaveCheckpoint(
-        options_.out, *model_, {.bf16 = options_.train.bf16_checkpoint, .model_card = card}));
+        options_.out, *model_,
+        {.bf16 = options_.train.bf16_checkpoint, .model_card = card, .reset_pool = &pool}));
     model_->To(device_);
     return absl::OkStatus();
   }

@@ -9,8 +9,7 @@
 
 namespace gwm {
 
-absl::Status WriteResetPool(const std::string& dir, const Dataset& data,
-                            const ModelConfig& config) {
+io::TensorFile MakeResetPool(const Dataset& data, const ModelConfig& config) {
   const int64_t frames = config.dynamics.context_frames;
   std::map<std::string, int64_t> taken;
   std::vector<torch::Tensor> rgb, depth, intrinsics, poses, actions;
@@ -30,7 +29,7 @@ absl::Status WriteResetPool(const std::string& dir, const Dataset& data,
   file.tensors["intrinsics"] = ToHost(torch::stack(intrinsics));
   file.tensors["world_from_cam"] = ToHost(torch::stack(poses));
   file.tensors["action"] = ToHost(torch::stack(actions));
-  return io::WriteTensorFile(dir + "/" + kResetPoolFile, file);
+  return file;
 }
 
 }  // namespace gwm

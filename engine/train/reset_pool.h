@@ -5,10 +5,8 @@
 #ifndef GWM_ENGINE_TRAIN_RESET_POOL_H_
 #define GWM_ENGINE_TRAIN_RESET_POOL_H_
 
-#include <string>
-
-#include "absl/status/status.h"
 #include "engine/data/dataset.h"
+#include "engine/io/safetensors.h"
 
 namespace gwm {
 
@@ -16,7 +14,7 @@ inline constexpr int64_t kResetPoolPerTask = 12;
 
 // The first frames (as many as the model's context) of up to kResetPoolPerTask episodes of each
 // task.
-absl::Status WriteResetPool(const std::string& dir, const Dataset& data, const ModelConfig& config);
+io::TensorFile MakeResetPool(const Dataset& data, const ModelConfig& config);
 
 }  // namespace gwm
 

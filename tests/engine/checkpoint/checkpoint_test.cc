@@ -154,6 +154,17 @@ TEST_F(CheckpointTest, MalformedStatisticsAndConfigAreRefused) {
   io::ExpectStatus(LoadCheckpoint(dir).status(), absl::StatusCode::kInvalidArgument, {"colour"});
 }
 
+TEST_F(CheckpointTest, SavingAgainKeepsOtherFilesAndSumsThem) {
+  const auto model = SomeModel();
+  const std::string dir = Saved(*model, {.model_card = "# Model\n"});
+  ASSERT_TRUE(io::WriteFileAtomic(dir + "/notes.txt", "mine").ok());
+  ASSERT_TRUE(SaveCheckpoint(dir, *model, {}).ok());
+  EXPECT_EQ(io::ReadFile(dir + "/notes.txt").value(), "mine");
+  EXPECT_EQ(io::ReadFile(dir + "/README.md").value(), "# Model\n");
+  EXPECT_NE(io::ReadFile(dir + "/SHA256SUMS").value().find("notes.txt"), std::string::npos);
+  EXPECT_TRUE(LoadCheckpoint(dir).ok());
+}
+
 TEST_F(CheckpointTest, CardSectionsAreReplacedAndStaySummed) {
   const std::string dir = Saved(*SomeModel(), {.model_card = "# Model\n\ntext\n"});
   ASSERT_TRUE(WriteCardSection(dir, "Figures", "old\n").ok());

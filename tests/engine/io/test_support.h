@@ -2,7 +2,6 @@
 #ifndef GWM_TESTS_ENGINE_IO_TEST_SUPPORT_H_
 #define GWM_TESTS_ENGINE_IO_TEST_SUPPORT_H_
 
-#include <ftw.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -39,13 +38,7 @@ class ScratchFolder {
     std::string name = ::testing::TempDir() + "gwm_io_XXXXXX";
     path_ = mkdtemp(name.data());
   }
-  // Not std::filesystem::remove_all: the Torch wheel exports a copy of its own, which crashes.
-  ~ScratchFolder() {
-    const auto remove_one = [](const char* path, const struct stat*, int, FTW*) {
-      return remove(path);
-    };
-    nftw(path_.c_str(), remove_one, 16, FTW_DEPTH | FTW_PHYS);
-  }
+  ~ScratchFolder() { std::filesystem::remove_all(path_); }
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }

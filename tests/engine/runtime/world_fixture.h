@@ -42,13 +42,11 @@ class WorldTest : public ::testing::TestWithParam<std::string> {
   // states: capacity of the pool; 0: the default.
   std::unique_ptr<World> Open(int64_t states = 0, bool with_pool = false) {
     const std::string dir = folder_ / "model";
-    if (with_pool) {
-      EXPECT_TRUE(io::MakeDirectories(dir).ok());
-      EXPECT_TRUE(
-          WriteResetPool(dir, ToyDataset(3, {.seed = 50, .frames = 4}), TinyConfig(GetParam()))
-              .ok());
-    }
-    EXPECT_TRUE(SaveCheckpoint(dir, *ShakenModel(GetParam()), {}).ok());
+    const auto pool =
+        MakeResetPool(ToyDataset(3, {.seed = 50, .frames = 4}), TinyConfig(GetParam()));
+    SaveOptions save;
+    if (with_pool) save.reset_pool = &pool;
+    EXPECT_TRUE(SaveCheckpoint(dir, *ShakenModel(GetParam()), save).ok());
     WorldOptions options{.checkpoint_dir = dir, .device = "cpu", .threads = 1};
     if (states > 0) {
       const auto probe = OpenWorld(options);

@@ -108,12 +108,10 @@ TEST(EvaluateTest, LongRolloutsAreReportedForLongEpisodes) {
 }
 
 TEST(ResetPoolTest, HoldsTheFirstFramesOfEachTask) {
-  const io::ScratchFolder folder;
   auto data = testing::ToyDataset(kResetPoolPerTask + 2, {.seed = 1, .frames = 3});
   data.episodes.back().task = "another";
   const auto config = testing::TinyConfig("grid");
-  ASSERT_TRUE(WriteResetPool(folder.path(), data, config).ok());
-  const auto file = io::ReadTensorFile(folder / kResetPoolFile).value();
+  const auto file = MakeResetPool(data, config);
   const int64_t entries = kResetPoolPerTask + 1, frames = config.dynamics.context_frames;
   EXPECT_EQ(file.tensors.at("rgb").shape, (std::vector<int64_t>{entries, frames, 2, 32, 32, 3}));
   EXPECT_EQ(file.tensors.at("depth_mm").dtype, DType::kU16);
