@@ -45,6 +45,7 @@ void VisitDiffusion(DiffusionConfig& c, Visitor&& field) {
   field("calls", c.calls);
   field("max_calls", c.max_calls);
   field("heun", c.heun);
+  field("mean_start", c.mean_start);
 }
 template <typename Visitor>
 void VisitReward(RewardConfig& c, Visitor&& field) {

@@ -48,6 +48,9 @@ struct DiffusionConfig {
   int64_t calls = 1;  // denoiser calls per step (Euler)
   int64_t max_calls = 16;
   bool heun = false;
+  // A step of one denoiser call starts from zero instead of noise: the conditional mean, the same
+  // for every seed. At sigma_max the noisy sample says nothing about the target anyway.
+  bool mean_start = false;
 };
 
 struct RewardConfig {

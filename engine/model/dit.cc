@@ -78,7 +78,7 @@ Dit::Dit(const ModelConfig& config) : config_(config) {
   const int64_t d = dynamics.width;
   const int64_t latent = config.tokenizer.latent_dim;
   const int64_t frames = dynamics.context_frames + (dynamics.remember_reset ? 1 : 0);
-  input_ = register_module("input", RowLinear(2 * latent, d));
+  input_ = register_module("input", RowLinear(3 * latent, d));
   context_input_ = register_module("context_input", RowLinear(latent, d));
   position_ = register_module("position", RowLinear(6 * kFourierBands + 3, d));
   noise_embed_ = register_module("noise_embed", Mlp(kNoiseFeatures, d, d));
@@ -103,6 +103,7 @@ ConditionCache Dit::Prepare(const DenoiserCondition& condition) {
   const int64_t head_dim = dynamics.width / dynamics.heads;
   ConditionCache cache;
   cache.current = condition.context.select(1, frames - 1);
+  cache.velocity = condition.velocity;
   // One scale for all scenes: RoPE is relative, so the origin does not matter, only far backgrounds
   // must be pulled in.
   auto near = ContractPositions(condition.centres * 0.5);
@@ -134,7 +135,7 @@ DitOutput Dit::forward(const torch::Tensor& scaled, const torch::Tensor& c_noise
   auto condition =
       noise_embed_(TimeFeatures(c_noise * 100.0, kNoiseFeatures)) + cache.pooled_action;
   auto modulation_input = torch::silu(condition);
-  auto x = input_(torch::cat({scaled, cache.current}, -1)) + cache.position;
+  auto x = input_(torch::cat({scaled, cache.current, cache.velocity}, -1)) + cache.position;
   for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, modulation_input, cache, i);
   auto m = final_modulation_(modulation_input).chunk(2, -1);
   return {final_(Modulate(final_norm_(x), m[0], m[1])), x};

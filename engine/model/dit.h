@@ -20,8 +20,11 @@ namespace gwm {
 
 // What the denoiser sees besides the noisy tokens. Latents are standardised to std sigma_data.
 struct DenoiserCondition {
-  torch::Tensor context;  // [B, C, M, L] past latents, oldest first; the last is the current frame
-  torch::Tensor actions;  // [B, K, A] action chunk, oldest first; the last leads to the next frame
+  torch::Tensor context;   // [B, C, M, L] past latents, oldest first; the last is the current frame
+  torch::Tensor velocity;  // [B, M, L] change of the current frame since the one before it, in the
+                           // scale of the residual target; 0 when there is none. The difference of
+                           // two context frames is too small beside them for attention to find it.
+  torch::Tensor actions;   // [B, K, A] action chunk, oldest first; the last leads to the next frame
   torch::Tensor action_mask;  // bool [B]: false takes the null token alone (action-free features);
                               // undefined = all true
   torch::Tensor centres;      // [B, M, 3] m
@@ -37,6 +40,7 @@ struct ConditionCache {
   torch::Tensor action_bias;    // f32 [B, 1, 1, K+1]: 0, or -inf for actions that the mask hides
   torch::Tensor pooled_action;  // [B, D]
   torch::Tensor current;        // [B, M, L] the current frame's latents
+  torch::Tensor velocity;       // [B, M, L]
   torch::Tensor position;       // [B, M, D] embedding of the centres
 };
 

@@ -45,7 +45,8 @@ torch::Tensor Sample(Dit& dit, const ConditionCache& cache, const DiffusionConfi
   auto at = [&](double sigma) {
     return torch::full({unit_noise.size(0)}, sigma, unit_noise.options());
   };
-  auto x = unit_noise * config.sigma_max;
+  const bool from_zero = calls == 1 && config.mean_start;
+  auto x = from_zero ? torch::zeros_like(unit_noise) : unit_noise * config.sigma_max;
   for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
     const double sigma = sigmas[i];
     const double next = sigmas[i + 1];

@@ -78,10 +78,19 @@ torch::Tensor WorldModel::NextOf(const torch::Tensor& current, const torch::Tens
   return current + target * (normalizer.change_std / config.diffusion.sigma_data);
 }
 
+torch::Tensor WorldModel::Velocity(const torch::Tensor& context) const {
+  const int64_t newest = context.size(1) - 1;
+  auto current = context.select(1, newest);
+  if (config.dynamics.context_frames < 2) return torch::zeros_like(current);
+  auto before = context.select(1, newest - 1);
+  return (current - before) * (config.diffusion.sigma_data / normalizer.change_std);
+}
+
 ConditionCache WorldModel::Prepare(const DynamicsState& state, const torch::Tensor& action,
                                    const torch::Tensor& action_mask) const {
   DenoiserCondition condition;
   condition.context = state.context;
+  condition.velocity = Velocity(state.context);
   condition.actions = torch::cat({state.actions, action.unsqueeze(1)}, 1);
   condition.action_mask = action_mask;
   condition.centres = state.centres;

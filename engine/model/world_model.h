@@ -55,6 +55,9 @@ class WorldModel {
   torch::Tensor TargetOf(const torch::Tensor& current, const torch::Tensor& next) const;
   torch::Tensor NextOf(const torch::Tensor& current, const torch::Tensor& target) const;
 
+  // Change of the newest context frame since the one before, in the scale of the residual target;
+  // zero in models that see one frame. context: [B, C, M, L] -> [B, M, L].
+  torch::Tensor Velocity(const torch::Tensor& context) const;
   // Condition of the denoiser for `state` under `action` [B, A]; mask as in DenoiserCondition.
   ConditionCache Prepare(const DynamicsState& state, const torch::Tensor& action,
                          const torch::Tensor& action_mask = {}) const;

@@ -109,7 +109,7 @@ absl::Status ModelWorld::FillSpec(const std::string& digest, const Options& opti
   spec_.checkpoint_digest = digest;
   spec_.device = options.device_name;
   spec_.action_dim = static_cast<int>(c.action_dim);
-  spec_.context_frames = static_cast<int>(c.dynamics.context_frames);
+  spec_.context_frames = static_cast<int>(ResetHistory(c));
   spec_.views = static_cast<int>(c.views);
   spec_.height = static_cast<int>(c.height);
   spec_.width = static_cast<int>(c.width);
@@ -183,7 +183,7 @@ absl::StatusOr<StatePtr> ModelWorld::ResetOne(const ResetRequest& row) {
     frames = *row.frames;
   }
   const auto& c = model_->config;
-  GWM_ASSIGN_OR_RETURN(auto real, ReadResetFrames(frames, c, c.dynamics.context_frames));
+  GWM_ASSIGN_OR_RETURN(auto real, ReadResetFrames(frames, c, ResetHistory(c)));
   torch::NoGradGuard no_grad;
   for (auto& scene : real.scenes) scene = SceneTo(scene, model_->device());
   auto anchors = std::make_shared<Anchors>(model_->tokenizer->ChooseAnchors(real.scenes.back()));

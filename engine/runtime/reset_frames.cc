@@ -56,6 +56,10 @@ absl::Status CheckCameras(const torch::Tensor& intrinsics, const torch::Tensor& 
 
 }  // namespace
 
+int64_t ResetHistory(const ModelConfig& config) {
+  return std::max(config.dynamics.context_frames, config.dynamics.action_history);
+}
+
 absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const ModelConfig& config,
                                             int64_t max_frames) {
   const int64_t v = config.views, h = config.height, w = config.width;
@@ -85,7 +89,7 @@ absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const Mode
   out.past_actions = actions.narrow(0, t - kept, kept - 1).unsqueeze(0);
   auto pixels =
       PixelsFromRgbd(ToTorch(frames.rgb), DepthInMetres(ToTorch(frames.depth_mm)), config.far_m);
-  for (int64_t i = t - kept; i < t; ++i) {
+  for (int64_t i = t - std::min(kept, config.dynamics.context_frames); i < t; ++i) {
     out.scenes.push_back(SceneFromPixels(pixels.narrow(0, i, 1), intrinsics.unsqueeze(0),
                                          world_from_cam.unsqueeze(0), config.gaussian_size));
   }

@@ -12,9 +12,13 @@
 namespace gwm {
 
 struct ResetFrames {
-  std::vector<SceneBatch> scenes;  // T batches of one, oldest first
+  std::vector<SceneBatch> scenes;  // batches of one, oldest first: the frames that the model sees
   torch::Tensor past_actions;      // f32 [1, T - 1, A]
 };
+
+// The most frames that a reset makes use of: those that the model sees, and earlier ones whose
+// actions it sees.
+int64_t ResetHistory(const ModelConfig& config);
 
 // Keeps the newest `max_frames`. InvalidArgument names the field ("frames.rgb"), what it is and
 // what is allowed: dtypes and shapes of RgbdFrames, positive focal lengths, rigid poses, finite

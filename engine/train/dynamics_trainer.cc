@@ -2,7 +2,6 @@
 
 #include "engine/model/edm.h"
 #include "engine/train/random.h"
-#include "engine/train/stage.h"
 #include "engine/train/stages.h"
 
 namespace gwm {
@@ -73,13 +72,38 @@ Window DrawWindow(const WorldModel& model, const std::vector<LatentSequence>& se
   return w;
 }
 
-torch::Tensor DrawSigma(const DiffusionConfig& diffusion, const DynamicsLossOptions& o,
-                        int64_t batch, torch::Generator& g, torch::Device device) {
+struct NoiseLevel {
+  torch::Tensor sigma;   // [B]
+  torch::Tensor at_max;  // bool [B]
+};
+
+NoiseLevel DrawSigma(const DiffusionConfig& diffusion, const DynamicsLossOptions& o, int64_t batch,
+                     torch::Generator& g, torch::Device device) {
   auto log_sigma = o.noise_mean + o.noise_std * torch::randn({batch}, g, torch::kFloat);
   auto sigma = log_sigma.exp().clamp(diffusion.sigma_min, diffusion.sigma_max);
   auto at_max = torch::rand({batch}, g, torch::kFloat) < o.at_sigma_max;
-  return torch::where(at_max, torch::full({}, diffusion.sigma_max, torch::kFloat), sigma)
-      .to(device);
+  sigma = torch::where(at_max, torch::full({}, diffusion.sigma_max, torch::kFloat), sigma);
+  return {sigma.to(device), at_max.to(device)};
+}
+
+// Unit noise [B, M, L]. Rows that the sampler starts from zero get the noise that cancels their
+// target.
+torch::Tensor NoiseOf(const torch::Tensor& target, const NoiseLevel& level,
+                      const DiffusionConfig& diffusion, torch::Generator& g) {
+  auto noise = DrawNormal(target.sizes(), g, target.device());
+  if (!diffusion.mean_start) return noise;
+  return torch::where(level.at_max.reshape({-1, 1, 1}), -target / diffusion.sigma_max, noise);
+}
+
+// The recent frames of every row moved by one offset; the remembered reset frame stays real.
+torch::Tensor Drifted(const torch::Tensor& context, const DynamicsConfig& dynamics, double std,
+                      torch::Generator& g) {
+  const int64_t recent = dynamics.context_frames;
+  auto shape = context.sizes().vec();
+  shape[1] = 1;
+  auto offset = std * DrawNormal(shape, g, context.device());
+  auto moved = context.narrow(1, context.size(1) - recent, recent) + offset;
+  return torch::cat({context.narrow(1, 0, context.size(1) - recent), moved}, 1);
 }
 
 LossTerms DynamicsLoss(WorldModel& model, const std::vector<LatentSequence>& sequences,
@@ -99,19 +123,18 @@ LossTerms DynamicsLoss(WorldModel& model, const std::vector<LatentSequence>& seq
   auto current = w.state.context.select(1, w.state.context.size(1) - 1);
   auto target = model.TargetOf(current, w.future.select(1, own));
   if (o.context_noise > 0) {
-    w.state.context =
-        w.state.context + o.context_noise * DrawNormal(w.state.context.sizes(), g, device);
+    w.state.context = Drifted(w.state.context, model.config.dynamics, o.context_noise, g);
   }
   const int64_t batch = target.size(0);
   auto mask = torch::rand({batch}, g, torch::kFloat).to(device) >= o.action_dropout;
   auto cache = model.Prepare(w.state, w.actions.select(1, own), mask);
-  auto sigma = DrawSigma(diffusion, o, batch, g, device);
-  auto noise = DrawNormal(target.sizes(), g, device);
+  const auto level = DrawSigma(diffusion, o, batch, g, device);
+  const auto noise = NoiseOf(target, level, diffusion, g);
   auto change =
       target.square().mean(-1, /*keepdim=*/true) / (diffusion.sigma_data * diffusion.sigma_data);
   auto weight = 1.0 + o.changed_token_weight * torch::tanh(change);
-  auto loss =
-      DenoisingLoss(*model.dynamics, target, sigma, noise, weight, cache, diffusion.sigma_data);
+  auto loss = DenoisingLoss(*model.dynamics, target, level.sigma, noise, weight, cache,
+                            diffusion.sigma_data);
   return {{"loss", loss}};
 }
 
@@ -126,15 +149,7 @@ absl::Status TrainDynamics(WorldModel& model, const std::vector<LatentSequence>&
           "training dynamics: an episode has fewer frames than unroll + 2");
     }
   }
-  StageRun run{.name = "dynamics",
-               .state_dir = paths.state_dir,
-               .log_dir = paths.log_dir,
-               .options = options.dynamics,
-               .seed = options.seed,
-               .log_every = options.log_every,
-               .save_every = options.save_every,
-               .quiet = paths.quiet,
-               .loss = {}};
+  auto run = RunOf("dynamics", options.dynamics, options, paths);
   run.loss = [&](int64_t, torch::Generator& g) {
     return DynamicsLoss(model, sequences, options, g);
   };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -11,101 +10,11 @@
 #include "engine/io/progress.h"
 #include "engine/scene/image_metrics.h"
 #include "engine/train/contact_sheet.h"
+#include "engine/train/evaluation_sums.h"
 #include "engine/train/rollout.h"
 
 namespace gwm {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-// A mean whose parts arrive one by one.
-struct Pooled {
-  double sum = 0;
-  double count = 0;
-  void Add(double part_sum, double part_count) {
-    sum += part_sum;
-    count += part_count;
-  }
-  void Add(const torch::Tensor& values) {
-    Add(values.to(torch::kDouble).sum().item<double>(), static_cast<double>(values.numel()));
-  }
-  double mean() const { return count > 0 ? sum / count : std::nan(""); }
-};
-
-struct HorizonSums {
-  Pooled error, error_repeat, error_tokenizer, changed, changed_repeat, changed_shuffled,
-      changed_tokenizer, ssim, ssim_repeat, depth;
-};
-struct LongSums {
-  Pooled error, error_repeat;
-  double worst_luminance_change = 0;
-  bool finite = true;
-};
-struct KindSums {
-  std::map<int64_t, HorizonSums> horizons;
-  Pooled reward;
-  std::vector<float> success_score;
-  std::vector<bool> success;
-  LongSums long_rollout;
-  int64_t long_rollouts = 0;
-};
-
-Json Number(double x) { return std::isfinite(x) ? Json(x) : Json(nullptr); }
-Json Decibel(const Pooled& p) { return p.count > 0 ? Json(PsnrOf(p.mean())) : Json(nullptr); }
-
-Json KindJson(const KindSums& sums) {
-  Json json;
-  for (const auto& [h, s] : sums.horizons) {
-    json["horizons"][absl::StrCat(h)] = {{"psnr", Decibel(s.error)},
-                                         {"psnr_repeat_last", Decibel(s.error_repeat)},
-                                         {"psnr_changed", Decibel(s.changed)},
-                                         {"psnr_changed_repeat_last", Decibel(s.changed_repeat)},
-                                         {"psnr_changed_shuffled", Decibel(s.changed_shuffled)},
-                                         {"psnr_tokenizer", Decibel(s.error_tokenizer)},
-                                         {"psnr_changed_tokenizer", Decibel(s.changed_tokenizer)},
-                                         {"ssim", Number(s.ssim.mean())},
-                                         {"ssim_repeat_last", Number(s.ssim_repeat.mean())},
-                                         {"depth_mae_m", Number(s.depth.mean())}};
-  }
-  json["reward_mae"] = Number(sums.reward.mean());
-  json["success_auc"] = Number(RocAuc(sums.success_score, sums.success));
-  if (sums.long_rollouts > 0) {
-    const auto& l = sums.long_rollout;
-    json["long_rollout"] = {{"rollouts", sums.long_rollouts},
-                            {"psnr_last", Decibel(l.error)},
-                            {"psnr_repeat_first", Decibel(l.error_repeat)},
-                            {"worst_luminance_change", l.worst_luminance_change},
-                            {"finite", l.finite}};
-  }
-  return json;
-}
-
-std::string Table(const std::map<std::string, KindSums>& kinds) {
-  std::string out = absl::StrFormat("%-8s %3s | %7s %7s %7s | %7s %7s %7s %7s | %6s %6s | %8s\n",
-                                    "episodes", "h", "psnr", "repeat", "tokens", "changed",
-                                    "repeat", "shuffl.", "tokens", "ssim", "repeat", "depth mm");
-  for (const auto& [kind, sums] : kinds) {
-    for (const auto& [h, s] : sums.horizons) {
-      absl::StrAppendFormat(
-          &out, "%-8s %3d | %7.2f %7.2f %7.2f | %7.2f %7.2f %7.2f %7.2f | %6.3f %6.3f | %8.1f\n",
-          kind, h, PsnrOf(s.error.mean()), PsnrOf(s.error_repeat.mean()),
-          PsnrOf(s.error_tokenizer.mean()), PsnrOf(s.changed.mean()),
-          PsnrOf(s.changed_repeat.mean()), PsnrOf(s.changed_shuffled.mean()),
-          PsnrOf(s.changed_tokenizer.mean()), s.ssim.mean(), s.ssim_repeat.mean(),
-          1e3 * s.depth.mean());
-    }
-    absl::StrAppendFormat(&out, "%-8s reward MAE %.3f, success AUC %.3f", kind, sums.reward.mean(),
-                          RocAuc(sums.success_score, sums.success));
-    if (sums.long_rollouts > 0) {
-      const auto& l = sums.long_rollout;
-      absl::StrAppendFormat(
-          &out, "; 100 steps: %.2f dB (repeat-first %.2f), luminance within %.1f %%",
-          PsnrOf(l.error.mean()), PsnrOf(l.error_repeat.mean()), 100 * l.worst_luminance_change);
-    }
-    out += "\n";
-  }
-  return out;
-}
 
 torch::Tensor RealRgb(const EpisodeTensors& e, const torch::Tensor& frames) {
   return e.rgb.index_select(0, frames).to(torch::kFloat) / 255.0;  // [B, V, H, W, 3]
@@ -168,9 +77,7 @@ class Evaluator {
     if (kinds_.empty()) {
       return absl::InvalidArgumentError("evaluation: no episode is long enough for a single start");
     }
-    Json json;
-    for (const auto& [kind, sums] : kinds_) json[kind] = KindJson(sums);
-    return Evaluation{json.dump(2) + "\n", Table(kinds_), DrawContactSheet(sheet_)};
+    return Evaluation{EvaluationJson(kinds_), EvaluationTable(kinds_), DrawContactSheet(sheet_)};
   }
 
  private:
@@ -223,8 +130,12 @@ class Evaluator {
       const auto at = static_cast<size_t>(h - 1);
       const auto imagined = RenderLatents(model_, steps[at].latents.index_select(0, rows), anchors);
       const auto other = RenderLatents(model_, shuffled[at].latents.index_select(0, rows), anchors);
-      const auto exact = RenderExact(i, starts.index_select(0, rows) + h, anchors);
+      const auto real = RealLatents(i, starts.index_select(0, rows) + h, anchors);
+      const auto exact = RenderLatents(model_, real, anchors);
       for (KindSums* sums : SumsOf(e)) {
+        auto& s = sums->horizons[h];
+        s.latent_error.Add((steps[at].latents.index_select(0, rows) - real).square());
+        s.latent_change.Add((model_.Standardise(anchors.latents) - real).square());
         Score(e, starts.index_select(0, rows), h, imagined, other.rgb, exact.rgb,
               sums->horizons[h]);
       }
@@ -232,12 +143,11 @@ class Evaluator {
     }
   }
 
-  // The real frame through the tokenizer alone: what perfect dynamics would reach.
-  RolloutImages RenderExact(size_t episode, const torch::Tensor& frames, const Anchors& anchors) {
+  // Standardised latents of the real frames; rendered, they are what perfect dynamics would reach.
+  torch::Tensor RealLatents(size_t episode, const torch::Tensor& frames, const Anchors& anchors) {
     torch::NoGradGuard no_grad;
-    auto latents =
-        model_.tokenizer->Encode(data_.Scenes(episode, frames, model_.config), anchors).mean;
-    return RenderLatents(model_, model_.Standardise(latents), anchors);
+    const auto scenes = data_.Scenes(episode, frames, model_.config);
+    return model_.Standardise(model_.tokenizer->Encode(scenes, anchors).mean);
   }
 
   void ScoreRewards(const EpisodeTensors& e, const torch::Tensor& starts,

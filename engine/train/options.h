@@ -37,9 +37,13 @@ struct VaeLossOptions {
 struct DynamicsLossOptions {
   double noise_mean = 0.4;  // ln sigma ~ N(mean, std^2), clipped to the sampler's range
   double noise_std = 1.4;
-  double at_sigma_max = 0.5;  // share of rows trained exactly at the sampler's first noise level
+  // Share of rows trained exactly at the sampler's first noise level; from zero instead of noise
+  // where diffusion.mean_start says so.
+  double at_sigma_max = 0.5;
   double changed_token_weight = 8;  // loss weight 1 + this * tanh(mean squared change of the token)
-  double context_noise = 0.05;  // std added to the context, in standardised units of std sigma_data
+  // Std of an offset shared by the recent context frames, in standardised units of std sigma_data:
+  // the drift of a rollout. One draw per frame would drown the motion between two frames.
+  double context_noise = 0.05;
   int64_t unroll = 3;           // up to this many own predictions before the trained one
   double action_dropout = 0.1;  // share of rows trained without the action
 };

@@ -1,5 +1,4 @@
 #include "engine/train/random.h"
-#include "engine/train/stage.h"
 #include "engine/train/stages.h"
 
 namespace gwm {
@@ -48,15 +47,7 @@ LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& seque
 
 absl::Status TrainReward(WorldModel& model, const std::vector<LatentSequence>& sequences,
                          const TrainOptions& options, const StagePaths& paths) {
-  StageRun run{.name = "reward",
-               .state_dir = paths.state_dir,
-               .log_dir = paths.log_dir,
-               .options = options.reward,
-               .seed = options.seed,
-               .log_every = options.log_every,
-               .save_every = options.save_every,
-               .quiet = paths.quiet,
-               .loss = {}};
+  auto run = RunOf("reward", options.reward, options, paths);
   run.loss = [&](int64_t, torch::Generator& g) {
     return RewardLoss(model, sequences, options.reward.batch / options.reward.shards, g);
   };

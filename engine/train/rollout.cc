@@ -19,7 +19,9 @@ RolloutStart StartFromEpisode(const WorldModel& model, const Dataset& data, size
     frames.push_back(model.tokenizer->Encode(scene, out.anchors).mean);
   }
   frames.push_back(out.anchors.latents);
-  for (int64_t back = history - 2; back >= 0; --back) {
+  // Actions are known without frames, so all that the model reads are given.
+  const int64_t known = history > 1 ? model.config.dynamics.action_history - 1 : 0;
+  for (int64_t back = known - 1; back >= 0; --back) {
     auto frame = (starts - back).clamp_min(0);
     actions.push_back(e.action.index_select(0, frame) *
                       ((starts - back) > 0).to(torch::kFloat).unsqueeze(-1));

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "engine/data/latent_sequences.h"
 #include "engine/train/options.h"
+#include "engine/train/stage.h"
 
 namespace gwm {
 
@@ -16,6 +17,10 @@ struct StagePaths {
   std::string log_dir;
   bool quiet = false;
 };
+
+// A run of stage `name` without its loss.
+StageRun RunOf(const std::string& name, const StageOptions& stage, const TrainOptions& options,
+               const StagePaths& paths);
 
 // Tokenizer: KL, pixel or Chamfer + matched-feature loss, rendered L1 (options.vae_loss).
 absl::Status TrainTokenizer(WorldModel& model, const Dataset& data, const TrainOptions& options,

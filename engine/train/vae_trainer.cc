@@ -2,7 +2,6 @@
 #include "engine/model/pixel_frame.h"
 #include "engine/train/losses.h"
 #include "engine/train/random.h"
-#include "engine/train/stage.h"
 #include "engine/train/stages.h"
 
 namespace gwm {
@@ -124,15 +123,7 @@ absl::Status TrainTokenizer(WorldModel& model, const Dataset& data, const TrainO
                             const StagePaths& paths) {
   const int64_t per_group = std::max<int64_t>(1, options.vae_loss.frames_per_reset);
   const int64_t groups = std::max<int64_t>(1, options.vae.batch / options.vae.shards / per_group);
-  StageRun run{.name = "vae",
-               .state_dir = paths.state_dir,
-               .log_dir = paths.log_dir,
-               .options = options.vae,
-               .seed = options.seed,
-               .log_every = options.log_every,
-               .save_every = options.save_every,
-               .quiet = paths.quiet,
-               .loss = {}};
+  auto run = RunOf("vae", options.vae, options, paths);
   auto* grid = dynamic_cast<GridTokenizer*>(model.tokenizer.get());
   run.loss = [&](int64_t, torch::Generator& g) {
     const auto batch = DrawBatch(data, model.config, groups, per_group, g, model.device());

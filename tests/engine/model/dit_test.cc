@@ -30,6 +30,7 @@ TEST(DitTest, PermutedTokensGivePermutedOutput) {
       torch::randperm(32, torch::make_generator<at::CPUGeneratorImpl>(9), torch::kLong);
   dit.scaled = dit.scaled.index_select(1, order);
   dit.condition.context = dit.condition.context.index_select(2, order);
+  dit.condition.velocity = dit.condition.velocity.index_select(1, order);
   dit.condition.centres = dit.condition.centres.index_select(1, order);
   EXPECT_LE((dit.Predict() - plain.index_select(1, order)).abs().max().item<float>(), 1e-5);
 }
@@ -39,6 +40,16 @@ TEST(DitTest, CentresMatter) {
   const auto plain = dit.Predict();
   dit.condition.centres = dit.condition.centres.flip(1);
   EXPECT_GT((dit.Predict() - plain).abs().max().item<float>(), 1e-2);
+}
+
+TEST(DitTest, VelocityMattersTokenByToken) {
+  ShakenDit dit;
+  const auto plain = dit.Predict();
+  dit.condition.velocity = dit.condition.velocity.clone();
+  dit.condition.velocity.select(1, 3).add_(1);
+  const auto change = (dit.Predict() - plain).abs().amax({0, 2});
+  EXPECT_EQ(change.argmax().item<int64_t>(), 3);
+  EXPECT_GT(change[3].item<float>(), 1e-2);
 }
 
 TEST(DitTest, MaskedRowsSeeTheNullTokenAlone) {

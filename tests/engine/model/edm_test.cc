@@ -97,6 +97,23 @@ TEST(EdmTest, LossOfAZeroNetworkIsTheWeightedTarget) {
   EXPECT_NEAR(loss.item<double>(), wanted.item<double>(), 1e-6);
 }
 
+TEST(EdmTest, OneCallFromTheMeanIsThatOfZeroNoise) {
+  torch::NoGradGuard no_grad;
+  const auto model = testing::ShakenModel("grid");
+  auto diffusion = model->config.diffusion;
+  const auto cache = model->dynamics->Prepare(testing::RandomCondition(model->config, 2, 3));
+  const auto noise = Normals(4)({2, 32, 16});
+  const auto sample = [&](int64_t calls, const torch::Tensor& start) {
+    return Sample(*model->dynamics, cache, diffusion, calls, start);
+  };
+  const auto of_zero = sample(1, torch::zeros_like(noise));
+  const auto of_noise = sample(1, noise), three = sample(3, noise);
+  diffusion.mean_start = true;
+  EXPECT_TRUE(torch::equal(sample(1, noise), of_zero));
+  EXPECT_FALSE(torch::equal(of_noise, of_zero));
+  EXPECT_TRUE(torch::equal(sample(3, noise), three));
+}
+
 TEST(EdmTest, FeaturesAreThoseOfTheFirstCall) {
   torch::NoGradGuard no_grad;
   const auto model = testing::ShakenModel("grid");

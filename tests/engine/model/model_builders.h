@@ -56,6 +56,7 @@ inline DenoiserCondition RandomCondition(const ModelConfig& config, int64_t batc
   condition.context = normal({batch, d.context_frames + (d.remember_reset ? 1 : 0), config.tokens(),
                               config.tokenizer.latent_dim}) *
                       0.5;
+  condition.velocity = normal({batch, config.tokens(), config.tokenizer.latent_dim});
   condition.actions = normal({batch, d.action_history, config.action_dim});
   condition.centres = normal({batch, config.tokens(), 3}) * 0.3;
   return condition;

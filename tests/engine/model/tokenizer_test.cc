@@ -196,6 +196,17 @@ TEST(WorldModelTest, StatisticsAndTargetsHaveInverses) {
   EXPECT_TRUE(torch::equal(model->TargetOf(z, next), next));
 }
 
+TEST(WorldModelTest, VelocityIsTheLastChangeInTheScaleOfTheTarget) {
+  const auto model = testing::ShakenModel("grid");
+  testing::Normals normal(3);
+  model->normalizer.change_std = normal({16}).abs() + 0.1;
+  const auto context = normal({2, 3, 32, 16});
+  const auto last_change = model->TargetOf(context.select(1, 1), context.select(1, 2));
+  EXPECT_TRUE(torch::equal(model->Velocity(context), last_change));
+  model->config.dynamics.context_frames = 1;
+  EXPECT_EQ(model->Velocity(context.narrow(1, 1, 2)).abs().max().item<float>(), 0);
+}
+
 TEST(WorldModelTest, StatesKeepTheResetFrameAndTheNewestOthers) {
   const auto model = testing::ShakenModel("grid");
   const auto frame = [](double value) { return torch::full({1, 32, 16}, value); };

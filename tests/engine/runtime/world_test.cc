@@ -255,6 +255,24 @@ TEST_P(ModelWorldTest, HistoryBeyondTheContextAndMissingDepthAreFine) {
   EXPECT_TRUE(world->Reset({{.frames = frames, .pool_index = {}}}).ok());
 }
 
+TEST_P(ModelWorldTest, ActionsCountFurtherBackThanFrames) {
+  const auto world = Open();
+  ASSERT_EQ(world->spec().context_frames, 3);
+  testing::OwnedFrames frames(4, 3);
+  const auto stepped = [&] {
+    auto state = world->Reset({{.frames = frames.view()}});
+    EXPECT_TRUE(state.ok()) << state.status();
+    return Show(*world, StepOnce(*world, (*state)[0], {0, 0, 0, 0}).value()[0]);
+  };
+  const Shown plain = stepped();
+  // The oldest of three frames is not looked at by a model that sees two.
+  frames.rgb.data[0] = static_cast<char>(frames.rgb.data[0] ^ 0x40);
+  EXPECT_EQ(stepped(), plain);
+  const float other = 0.77F;
+  std::memcpy(frames.actions.data.data(), &other, sizeof other);
+  EXPECT_FALSE(stepped() == plain);
+}
+
 TEST_P(ModelWorldTest, ResetTakesFramesOrAPoolEntryNotBothNorNone) {
   auto world = Open(0, /*with_pool=*/true);
   EXPECT_EQ(world->spec().reset_pool_size, 3);

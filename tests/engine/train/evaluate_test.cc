@@ -49,7 +49,7 @@ TEST(EvaluateTest, ReportsEveryFigureOfEveryHorizonAndKind) {
       const Json& h = json[kind]["horizons"][horizon];
       for (const char* name :
            {"psnr", "psnr_repeat_last", "psnr_changed", "psnr_changed_repeat_last",
-            "psnr_changed_shuffled", "ssim", "ssim_repeat_last", "depth_mae_m"}) {
+            "psnr_changed_shuffled", "ssim", "ssim_repeat_last", "depth_mae_m", "latent_r2"}) {
         ASSERT_TRUE(h.contains(name)) << name;
         EXPECT_TRUE(h[name].is_number()) << kind << " " << horizon << " " << name;
       }
@@ -73,6 +73,14 @@ TEST(EvaluateTest, RepeatLastIsTheErrorOfTheStartFrame) {
   const auto changed = ((bytes[2] - bytes[7]).abs().amax(-1) > 10).unsqueeze(-1).expand_as(square);
   EXPECT_NEAR(h["psnr_changed_repeat_last"].get<double>(),
               -10 * std::log10(square.masked_select(changed).mean().item<double>()), 1e-3);
+}
+
+TEST(EvaluateTest, ModelThatPredictsNoChangeExplainsNothingOfIt) {
+  const auto model = WorldModel::Create(testing::TinyConfig("grid"), 1).value();
+  model->config.diffusion.mean_start = true;  // the untrained network adds nothing to zero
+  const auto data = testing::ToyDataset(1, {.seed = 2, .frames = 9});
+  const Json h = Figures(*model, data, {5})["all"]["horizons"]["5"];
+  EXPECT_NEAR(h["latent_r2"].get<double>(), 0, 1e-6);
 }
 
 TEST(EvaluateTest, FiguresThatDoNotExistAreNull) {
