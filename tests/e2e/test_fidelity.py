@@ -1,0 +1,54 @@
+"""The shipped checkpoint predicts held-out episodes by the figures that it is shipped for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import BUILD, CHECKPOINT, EPISODES
+
+REQUIRED_GAIN_DB = 2.5  # on changed pixels over repeat-last
+REQUIRED_ACTION_DB = 0.5  # what the actions of another episode cost
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """`gwm-train eval` on the noisy episode of every task."""
+    folder = tmp_path_factory.mktemp("fidelity")
+    for episode in EPISODES.glob("*/noisy_*"):
+        task = folder / "episodes" / episode.parent.name
+        task.mkdir(parents=True)
+        (task / episode.name).symlink_to(episode)
+    out = folder / "eval.json"
+    command = [BUILD / "bin/gwm-train", "eval", f"--checkpoint={CHECKPOINT}"]
+    command += [f"--episodes={folder / 'episodes'}", f"--json={out}"]
+    subprocess.run([str(part) for part in command], check=True, capture_output=True, timeout=400)
+    return json.loads(Path(out).read_text())["all"]
+
+
+@pytest.mark.parametrize("horizon", ["5", "10", "20"])
+def test_whole_image_is_better_than_repeat_last(figures: Any, horizon: str) -> None:
+    row = figures["horizons"][horizon]
+    assert row["psnr"] > row["psnr_repeat_last"]
+
+
+@pytest.mark.parametrize("horizon", ["5", "10"])
+def test_changed_pixels_are_much_better_than_repeat_last(figures: Any, horizon: str) -> None:
+    row = figures["horizons"][horizon]
+    assert row["psnr_changed"] >= row["psnr_changed_repeat_last"] + REQUIRED_GAIN_DB
+
+
+def test_actions_of_another_episode_cost_fidelity(figures: Any) -> None:
+    row = figures["horizons"]["5"]
+    assert row["psnr_changed"] >= row["psnr_changed_shuffled"] + REQUIRED_ACTION_DB
+
+
+def test_a_hundred_steps_stay_sane(figures: Any) -> None:
+    rollout = figures["long_rollout"]
+    assert rollout["rollouts"] == 3
+    assert rollout["finite"]
+    assert rollout["worst_luminance_change"] <= 0.05
+    assert rollout["psnr_last"] >= rollout["psnr_repeat_first"] - 1
