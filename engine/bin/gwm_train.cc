@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/catch_torch.h"
 #include "engine/base/device.h"
+#include "engine/base/memory.h"
 #include "engine/base/status.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/data/dataset.h"
@@ -109,6 +110,7 @@ absl::Status Eval() {
 
 int main(int argc, char** argv) {
   gwm::WaitPassively(argv);
+  gwm::KeepFreedMemory();
   absl::SetProgramUsageMessage(kUsage);
   const auto words = absl::ParseCommandLine(argc, argv);
   const std::string command = words.size() == 2 ? words[1] : "";

@@ -95,14 +95,18 @@ LossTerms SetLoss(Tokenizer& tokenizer, const ModelConfig& config, const VaeBatc
   auto posterior = tokenizer.Encode(scene, anchors);
   auto decoded =
       tokenizer.Decode(SampleLatents(posterior, config.tokenizer.latent_noise, g), anchors);
+  // Gaussians of the reset frame answer for the pixels that they were taken from.
+  auto kept = anchors.reset;
+  kept.gaussians = decoded.Slice(0, scene.gaussians.count());
   auto fresh = decoded.Slice(scene.gaussians.count(), decoded.count());
   auto weight = ChangedWeight(batch.target_pixels, batch.reset_pixels.index_select(0, batch.group),
                               o.changed_weight);
+  auto pixel = PixelLoss(PixelsFromScene(kept), batch.target_pixels, weight, o.depth);
   const int64_t rows = std::min(o.rendered_rows, batch.group.size(0));
   auto rendered = RenderedLoss(decoded, scene, batch.target_pixels, weight, rows);
   auto kl = KlLoss(posterior);
-  auto total = o.rendered * rendered + o.kl * kl;
-  LossTerms terms = {{"loss", total}, {"rendered", rendered}, {"kl", kl}};
+  auto total = pixel + o.rendered * rendered + o.kl * kl;
+  LossTerms terms = {{"loss", total}, {"pixel", pixel}, {"rendered", rendered}, {"kl", kl}};
   if (o.chamfer > 0) {
     auto chamfer =
         ChamferLoss(ContractPositions(fresh.means), ContractPositions(scene.gaussians.means));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/base/memory.h"
 #include "engine/model/step_noise.h"
 #include "engine/scene/image_metrics.h"
 #include "engine/train/stages.h"
@@ -22,14 +23,19 @@ ModelConfig TinyConfig(const std::string& tokenizer) {
   // 32 pixels are few for the 0.5 px of the profile: real frames as such Gaussians render at 27.5
   // dB themselves, at 0.3 px they reach 33.9 dB.
   config.gaussian_size = 0.3;
+  if (tokenizer == "set") {
+    config.tokenizer.input_gaussians = 512;  // of 2048: most of the encoder's time
+    config.tokenizer.latent_noise = 0.03;
+  }
   return config;
 }
 
 TrainOptions ToyRecipe(const std::string& tokenizer) {
   TrainOptions o;
   o.seed = 1;
-  o.vae = {.steps = tokenizer == "set" ? 400 : 900,
+  o.vae = {.steps = tokenizer == "set" ? 1500 : 900,
            .batch = 8,
+           .shards = tokenizer == "set" ? 2 : 1,
            .learning_rate = 3e-3,
            .weight_decay = 0,
            .warmup_steps = 20,
@@ -41,10 +47,9 @@ TrainOptions ToyRecipe(const std::string& tokenizer) {
   // One call from the sampler's first noise level is what the figures measure.
   o.dynamics_loss = {.at_sigma_max = 1, .context_noise = 0.02, .unroll = 0, .action_dropout = 0};
   if (tokenizer == "set") {
-    o.vae_loss.rendered = 1;
-    o.vae_loss.rendered_rows = 4;
-    o.vae_loss.chamfer = 0.05;
-    o.vae_loss.matched = 0.02;
+    o.vae_loss.changed_weight = 1;
+    o.dynamics.steps = 1500;
+    o.dynamics.shards = 2;
   }
   return o;
 }
@@ -58,6 +63,7 @@ double MeanSquare(const torch::Tensor& x) { return x.square().mean().item<double
 }  // namespace
 
 TrainedToy::TrainedToy(const std::string& tokenizer) {
+  KeepFreedMemory();
   data_ = ToyDataset(kMoving, {.seed = 100});
   for (auto& still : ToyDataset(2, {.seed = 200, .still = true}).episodes)
     data_.episodes.push_back(still);
