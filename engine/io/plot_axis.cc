@@ -50,8 +50,11 @@ Axis LinearAxis(double low, double high, double margin, int wanted_ticks) {
   const double step = RoundStep((axis.high - axis.low) / wanted_ticks);
   const double first = std::ceil(axis.low / step - 1e-9);
   const double last = std::floor(axis.high / step + 1e-9);
-  for (double i = first; i <= last; ++i)
-    axis.ticks.push_back({i * step, TickLabel(i * step, step)});
+  const int ticks = static_cast<int>(last - first) + 1;
+  for (int i = 0; i < ticks; ++i) {
+    const double value = (first + i) * step;
+    axis.ticks.push_back({value, TickLabel(value, step)});
+  }
   return axis;
 }
 
