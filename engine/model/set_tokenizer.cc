@@ -56,7 +56,12 @@ Anchors SetTokenizer::ChooseAnchors(const SceneBatch& scene) {
   const auto& means = scene.gaussians.means;
   Anchors anchors;
   anchors.reset = scene;
-  anchors.centres = GatherPoints(means, SampleFarthest(SamplingPositions(means), config_.tokens));
+  // Farthest points come in order: the centres are the first of a longer list, and so are the
+  // places where the encoder looks.
+  const int64_t looks = std::clamp<int64_t>(config_.input_gaussians / 2, 0, means.size(1));
+  const auto farthest = GatherPoints(
+      means, SampleFarthest(SamplingPositions(means), std::max(config_.tokens, looks)));
+  anchors.centres = farthest.narrow(1, 0, config_.tokens);
   auto owner = NearestCentre(means, anchors.centres);
   auto centres = GatherPoints(anchors.centres, owner);
   auto to_centre = (means - centres).norm(2, -1, /*keepdim=*/true);
@@ -66,14 +71,13 @@ Anchors SetTokenizer::ChooseAnchors(const SceneBatch& scene) {
   const double ratio = static_cast<double>(means.size(1)) /
                        static_cast<double>(config_.tokens * config_.gaussians_per_token);
   const auto sight = SightOf(scene);
-  anchors.cache = {
-      owner,
-      radius,
-      log_scale + 0.5 * std::log(std::max(1.0, ratio)),
-      Places(scene, sight, centres, GatherPoints(radius, owner)),
-      sight.ray,
-      sight.inverse_depth,
-      GatherPoints(means, SampleFarthest(SamplingPositions(means), config_.input_gaussians / 2))};
+  anchors.cache = {owner,
+                   radius,
+                   log_scale + 0.5 * std::log(std::max(1.0, ratio)),
+                   Places(scene, sight, centres, GatherPoints(radius, owner)),
+                   sight.ray,
+                   sight.inverse_depth,
+                   farthest.narrow(1, 0, looks)};
   anchors.latents = Encode(scene, anchors).mean;
   return anchors;
 }

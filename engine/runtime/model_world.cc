@@ -183,7 +183,7 @@ absl::StatusOr<StatePtr> ModelWorld::ResetOne(const ResetRequest& row) {
     frames = *row.frames;
   }
   const auto& c = model_->config;
-  GWM_ASSIGN_OR_RETURN(auto real, ReadResetFrames(frames, c, ResetHistory(c)));
+  GWM_ASSIGN_OR_RETURN(auto real, ReadResetFrames(frames, c));
   torch::NoGradGuard no_grad;
   for (auto& scene : real.scenes) scene = SceneTo(scene, model_->device());
   auto anchors = std::make_shared<Anchors>(model_->tokenizer->ChooseAnchors(real.scenes.back()));

@@ -60,8 +60,7 @@ int64_t ResetHistory(const ModelConfig& config) {
   return std::max(config.dynamics.context_frames, config.dynamics.action_history);
 }
 
-absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const ModelConfig& config,
-                                            int64_t max_frames) {
+absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const ModelConfig& config) {
   const int64_t v = config.views, h = config.height, w = config.width;
   const int64_t t = frames.rgb.shape.empty() ? 0 : frames.rgb.shape[0];
   if (t < 1) return absl::InvalidArgumentError("frames.rgb has no frame; at least one is needed");
@@ -85,11 +84,12 @@ absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const Mode
           absl::StrCat("frames.actions holds a magnitude of ", largest, "; allowed are -1 to 1"));
     }
   }
-  const int64_t kept = std::min(t, max_frames);
-  out.past_actions = actions.narrow(0, t - kept, kept - 1).unsqueeze(0);
+  out.past_actions = actions.unsqueeze(0);
+  const int64_t seen = std::min(t, config.dynamics.context_frames);
+  const auto newest = [&](const TensorView& x) { return ToTorch(x).narrow(0, t - seen, seen); };
   auto pixels =
-      PixelsFromRgbd(ToTorch(frames.rgb), DepthInMetres(ToTorch(frames.depth_mm)), config.far_m);
-  for (int64_t i = t - std::min(kept, config.dynamics.context_frames); i < t; ++i) {
+      PixelsFromRgbd(newest(frames.rgb), DepthInMetres(newest(frames.depth_mm)), config.far_m);
+  for (int64_t i = 0; i < seen; ++i) {
     out.scenes.push_back(SceneFromPixels(pixels.narrow(0, i, 1), intrinsics.unsqueeze(0),
                                          world_from_cam.unsqueeze(0), config.gaussian_size));
   }

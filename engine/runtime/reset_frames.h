@@ -20,11 +20,10 @@ struct ResetFrames {
 // actions it sees.
 int64_t ResetHistory(const ModelConfig& config);
 
-// Keeps the newest `max_frames`. InvalidArgument names the field ("frames.rgb"), what it is and
+// InvalidArgument names the field ("frames.rgb"), what it is and
 // what is allowed: dtypes and shapes of RgbdFrames, positive focal lengths, rigid poses, finite
 // numbers, actions within [-1, 1].
-absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const ModelConfig& config,
-                                            int64_t max_frames);
+absl::StatusOr<ResetFrames> ReadResetFrames(const RgbdFrames& frames, const ModelConfig& config);
 
 }  // namespace gwm
 
