@@ -33,7 +33,7 @@ ModelConfig TinyConfig(const std::string& tokenizer) {
 TrainOptions ToyRecipe(const std::string& tokenizer) {
   TrainOptions o;
   o.seed = 1;
-  o.vae = {.steps = tokenizer == "set" ? 1500 : 900,
+  o.vae = {.steps = tokenizer == "set" ? 1100 : 900,
            .batch = 8,
            .shards = tokenizer == "set" ? 2 : 1,
            .learning_rate = 3e-3,
@@ -48,7 +48,7 @@ TrainOptions ToyRecipe(const std::string& tokenizer) {
   o.dynamics_loss = {.at_sigma_max = 1, .context_noise = 0.02, .unroll = 0, .action_dropout = 0};
   if (tokenizer == "set") {
     o.vae_loss.changed_weight = 1;
-    o.dynamics.steps = 1500;
+    o.dynamics.steps = 1900;
     o.dynamics.shards = 2;
   }
   return o;
