@@ -75,6 +75,7 @@ GWM_HOST_DEVICE float PortableLog(float x) {
 // sin and cos of 2 pi t for t in [0, 1), absolute error < 2e-7.
 GWM_HOST_DEVICE void PortableSinCos2Pi(float t, float* sin_out, float* cos_out) {
   // The quarter turn nearest to t and what is left of it, in [-1/8, 1/8] turns: exact.
+  // NOLINTNEXTLINE(bugprone-incorrect-roundings): lround would change the bits of the noise.
   const int32_t quarter = static_cast<int32_t>(t * 4.0f + 0.5f);
   const float r = (t - static_cast<float>(quarter) * 0.25f) * 6.2831855f;
   const float z = r * r;

@@ -118,7 +118,7 @@ GWM_HOST_DEVICE void ShColorBackward(int degree, const T* direction, const T* co
   const T inv = T(1) / std::sqrt(direction[0] * direction[0] + direction[1] * direction[1] +
                                  direction[2] * direction[2]);
   const T n[3] = {direction[0] * inv, direction[1] * inv, direction[2] * inv};
-  T bases[kMaxShBases], weights[kMaxShBases], g[3];
+  T bases[kMaxShBases], weights[kMaxShBases] = {}, g[3];
   ShBases(degree, n[0], n[1], n[2], bases);
   const int count = (degree + 1) * (degree + 1);
   for (int k = 0; k < count; ++k) {

@@ -17,10 +17,12 @@
 
 #define GWM_STATUS_CONCAT_INNER(a, b) a##b
 #define GWM_STATUS_CONCAT(a, b) GWM_STATUS_CONCAT_INNER(a, b)
+// NOLINTBEGIN(bugprone-macro-parentheses): `target` may be a declaration.
 #define GWM_ASSIGN_OR_RETURN_INNER(result, target, expression) \
   auto result = (expression);                                  \
   if (!result.ok()) return std::move(result).status();         \
   target = *std::move(result)
+// NOLINTEND(bugprone-macro-parentheses)
 
 // GWM_ASSIGN_OR_RETURN(auto episode, io::ReadEpisode(path));
 #define GWM_ASSIGN_OR_RETURN(target, expression) \

@@ -41,7 +41,7 @@ std::vector<std::string> CheckpointFiles(const std::string& dir) {
 absl::Status WriteSums(const std::string& dir) {
   std::string sums;
   for (const auto& name : CheckpointFiles(dir)) {
-    GWM_ASSIGN_OR_RETURN(auto bytes, io::ReadFile(dir + "/" + name));
+    GWM_ASSIGN_OR_RETURN(auto bytes, io::ReadFile(absl::StrCat(dir, "/", name)));
     absl::StrAppend(&sums, io::Sha256Hex(bytes), "  ", name, "\n");
   }
   return io::WriteFileAtomic(dir + "/" + kSums, sums);

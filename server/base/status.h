@@ -15,10 +15,12 @@
 
 #define GWM_SERVER_CONCAT_INNER(a, b) a##b
 #define GWM_SERVER_CONCAT(a, b) GWM_SERVER_CONCAT_INNER(a, b)
+// NOLINTBEGIN(bugprone-macro-parentheses): `target` may be a declaration.
 #define GWM_SERVER_ASSIGN_INNER(result, target, expression) \
   auto result = (expression);                               \
   if (!result.ok()) return std::move(result).status();      \
   target = *std::move(result)
+// NOLINTEND(bugprone-macro-parentheses)
 
 // ASSIGN_OR_RETURN(auto session, table.Find(id));
 #define ASSIGN_OR_RETURN(target, expression) \

@@ -3,6 +3,7 @@
 #define GWM_SERVER_CONVERT_SCENE_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -39,6 +40,12 @@ absl::Status CheckPixels(size_t n, const std::vector<Camera>& cameras, const Wor
 // Moves the bytes.
 v1::GaussianCloud ToProto(GaussianCloud cloud);
 v1::RenderedImages ToProto(Images images);
+
+// Reply: a message with a field `images`.
+template <typename Reply>
+void FillImages(Images images, Reply& reply) {
+  *reply.mutable_images() = ToProto(std::move(images));
+}
 
 }  // namespace gwm::server
 

@@ -14,7 +14,7 @@ namespace {
 
 using TensorMap = google::protobuf::Map<std::string, v1::Tensor>;
 
-void FillObservations(Observations observations, TensorMap& out) {
+void FillObservations(Observations&& observations, TensorMap& out) {
   for (auto& [name, tensor] : observations) out[name] = ToProto(std::move(tensor));
 }
 

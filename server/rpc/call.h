@@ -6,7 +6,7 @@
 //
 //   return Enqueue(deps_, "Simulator.Step", context, *request, reply, [&](auto call) {
 //     ...                         // an error that is returned ends the call
-//     device.Submit(work);        // whose answer calls call->Finish(status), on the device thread
+//     device.Submit(work);        // whose answer calls call->Finish*(...), on the device thread
 //     return absl::OkStatus();
 //   });
 #ifndef GWM_SERVER_RPC_CALL_H_
@@ -18,6 +18,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "server/rpc/call_record.h"
 
 namespace gwm::server {
@@ -42,6 +43,13 @@ class UnaryCall final : public CallRecord, private grpc::ServerUnaryReactor {
   void Finish(const absl::Status& status) {
     const size_t bytes = status.ok() && !ended() ? reply_->ByteSizeLong() : 0;
     if (auto wire = End(status, bytes)) ServerUnaryReactor::Finish(*wire);
+  }
+  // Ends the call with `result`, whose value goes through fill(value, reply) first.
+  template <typename T, typename Fill>
+  void FinishWith(absl::StatusOr<T> result, const Fill& fill) {
+    if (!result.ok()) return Finish(result.status());
+    fill(*std::move(result), *reply_);
+    Finish(absl::OkStatus());
   }
   grpc::ServerUnaryReactor* reactor() { return this; }
 

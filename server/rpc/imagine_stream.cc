@@ -50,7 +50,7 @@ absl::Status ImagineStream::Begin(const v1::ImagineRequest& request) {
   SessionCall call{shared_from_this(), std::move(session), {request.env_id()}, deps_.clock};
   ASSIGN_OR_RETURN(
       rollout_,
-      ImagineRollout::Create(std::move(call), std::move(args), deps_.device,
+      ImagineRollout::Create(std::move(call), args, deps_.device,
                              [stream = shared_from_this()](absl::StatusOr<ImagineResult> chunk) {
                                stream->TakeChunk(std::move(chunk));
                              }));

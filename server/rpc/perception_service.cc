@@ -25,8 +25,7 @@ absl::Status EncodeFrames(const RpcDeps& deps, std::shared_ptr<UnaryCall<Reply>>
   deps.device->Submit(std::make_unique<WorldCall<EncodeResult>>(
       call, [batch, target](World& world) { return Encode(world, *batch, target); },
       Answer<EncodeResult>([call, fill](absl::StatusOr<EncodeResult> result) {
-        if (result.ok()) fill(*std::move(result), call->reply());
-        call->Finish(result.status());
+        call->FinishWith(std::move(result), fill);
       })));
   return absl::OkStatus();
 }
@@ -60,11 +59,8 @@ grpc::ServerUnaryReactor* PerceptionService::Decode(grpc::CallbackServerContext*
                    deps_.device->Submit(std::make_unique<WorldCall<Images>>(
                        call, [args](World& world) { return gwm::server::Decode(world, *args); },
                        Answer<Images>([call, this](absl::StatusOr<Images> images) {
-                         if (images.ok()) {
-                           CountImages(*images, *deps_.metrics);
-                           *call->reply().mutable_images() = ToProto(*std::move(images));
-                         }
-                         call->Finish(images.status());
+                         if (images.ok()) CountImages(*images, *deps_.metrics);
+                         call->FinishWith(std::move(images), FillImages<v1::DecodeReply>);
                        })));
                    return absl::OkStatus();
                  });

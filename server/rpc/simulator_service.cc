@@ -53,17 +53,17 @@ grpc::ServerUnaryReactor* SimulatorService::GetSpec(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* SimulatorService::CreateSession(grpc::CallbackServerContext* context,
                                                           const v1::CreateSessionRequest* request,
                                                           v1::Session* reply) {
-  return RunNow(
-      deps_, "Simulator.CreateSession", context, *request, reply,
-      [&](v1::Session& out) -> absl::Status {
-        if (*deps_.draining) return DrainingError();
-        const WorldSpec& spec = deps_.device->spec();
-        ASSIGN_OR_RETURN(SessionConfig config,
-                         ParseCreateSession(*request, spec, deps_.limits, deps_.random()));
-        ASSIGN_OR_RETURN(const SessionUse session, deps_.sessions->Create(std::move(config)));
-        deps_.metrics->SessionOpened();
-        return FillSession(*session, spec, deps_.instance_id, out);
-      });
+  return RunNow(deps_, "Simulator.CreateSession", context, *request, reply,
+                [&](v1::Session& out) -> absl::Status {
+                  if (*deps_.draining) return DrainingError();
+                  const WorldSpec& spec = deps_.device->spec();
+                  ASSIGN_OR_RETURN(
+                      SessionConfig config,
+                      ParseCreateSession(*request, spec, deps_.limits, deps_.random()));
+                  ASSIGN_OR_RETURN(const SessionUse session, deps_.sessions->Create(config));
+                  deps_.metrics->SessionOpened();
+                  return FillSession(*session, spec, deps_.instance_id, out);
+                });
 }
 
 grpc::ServerUnaryReactor* SimulatorService::GetSession(grpc::CallbackServerContext* context,
@@ -101,11 +101,8 @@ grpc::ServerUnaryReactor* SimulatorService::Reset(grpc::CallbackServerContext* c
                    deps_.device->Submit(std::make_unique<ResetWork>(
                        std::move(target), std::move(args),
                        Answer<ResetResult>([call, this](absl::StatusOr<ResetResult> result) {
-                         if (result.ok()) {
-                           CountImages(result->observations, *deps_.metrics);
-                           FillReset(*std::move(result), call->reply());
-                         }
-                         call->Finish(result.status());
+                         if (result.ok()) CountImages(result->observations, *deps_.metrics);
+                         call->FinishWith(std::move(result), FillReset);
                        })));
                    return absl::OkStatus();
                  });
@@ -120,14 +117,13 @@ grpc::ServerUnaryReactor* SimulatorService::Step(grpc::CallbackServerContext* co
                      ParseStep(*request, target.session->config(), target.env_ids.size(),
                                deps_.device->spec(), deps_.limits));
     deps_.device->Submit(std::make_unique<SessionStepWork>(
-        std::move(target), std::move(args),
+        std::move(target), args,
         Answer<StepResult>([call, this](absl::StatusOr<StepResult> result) {
           if (result.ok()) {
             CountSteps(*result, *deps_.metrics);
             CountImages(result->observations, *deps_.metrics);
-            FillStep(*std::move(result), call->reply());
           }
-          call->Finish(result.status());
+          call->FinishWith(std::move(result), FillStep);
         })));
     return absl::OkStatus();
   });
@@ -144,11 +140,8 @@ grpc::ServerUnaryReactor* SimulatorService::Render(grpc::CallbackServerContext* 
         deps_.device->Submit(std::make_unique<RenderWork>(
             std::move(target), std::move(args),
             Answer<Images>([call, this](absl::StatusOr<Images> images) {
-              if (images.ok()) {
-                CountImages(*images, *deps_.metrics);
-                *call->reply().mutable_images() = ToProto(*std::move(images));
-              }
-              call->Finish(images.status());
+              if (images.ok()) CountImages(*images, *deps_.metrics);
+              call->FinishWith(std::move(images), FillImages<v1::RenderReply>);
             })));
         return absl::OkStatus();
       });

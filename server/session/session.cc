@@ -22,7 +22,7 @@ std::vector<Env> FreshEnvs(const SessionConfig& config) {
 
 Session::Session(std::string id, SessionConfig config, absl::Time now)
     : id_(std::move(id)),
-      config_(std::move(config)),
+      config_(config),
       created_at_(now),
       lease_(config_.idle_ttl, config_.max_lifetime, now),
       envs_(FreshEnvs(config_)) {}

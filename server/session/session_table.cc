@@ -69,7 +69,7 @@ absl::StatusOr<SessionUse> SessionTable::Create(SessionConfig config) {
                                    options_.max_envs, " environments are in use"));
   }
   envs_ += config.num_envs;
-  auto session = std::make_shared<Session>(NewId(), std::move(config), options_.clock->Now());
+  auto session = std::make_shared<Session>(NewId(), config, options_.clock->Now());
   sessions_.emplace(session->id(), session);
   return SessionUse(std::move(session), options_.clock);
 }

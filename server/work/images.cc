@@ -14,6 +14,7 @@ absl::StatusOr<HostTensor> StackMember(const std::vector<const RenderedView*>& v
                                        HostTensor RenderedView::*member, int64_t rows,
                                        int64_t cameras) {
   std::vector<const HostTensor*> tensors;
+  tensors.reserve(views.size());
   for (const RenderedView* view : views) {
     tensors.push_back(view == nullptr ? nullptr : &(view->*member));
   }

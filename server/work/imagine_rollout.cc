@@ -40,13 +40,13 @@ absl::StatusOr<std::shared_ptr<ImagineRollout>> ImagineRollout::Create(SessionCa
   ASSIGN_OR_RETURN(auto envs, ReadRunning(*call.session, call.env_ids));
   if (args.seed.has_value()) envs.front().seed = *args.seed;
   return std::shared_ptr<ImagineRollout>(new ImagineRollout(
-      std::move(call), std::move(args), device, std::move(on_chunk), std::move(envs.front())));
+      std::move(call), args, device, std::move(on_chunk), std::move(envs.front())));
 }
 
 ImagineRollout::ImagineRollout(SessionCall call, ImagineArgs args, DeviceThread* device,
                                OnChunk on_chunk, Env env)
     : call_(std::move(call)),
-      args_(std::move(args)),
+      args_(args),
       device_(device),
       on_chunk_(std::move(on_chunk)),
       start_(std::move(env)),

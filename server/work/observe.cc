@@ -13,6 +13,7 @@ namespace {
 absl::StatusOr<HostTensor> StackPresent(const std::vector<Viewed>& rows,
                                         const std::vector<HostTensor>& values) {
   std::vector<const HostTensor*> tensors;
+  tensors.reserve(rows.size());
   auto next = values.cbegin();
   for (const Viewed& row : rows) {
     tensors.push_back(row.state == nullptr ? nullptr : &*next++);

@@ -19,6 +19,7 @@ absl::StatusOr<std::vector<StatePtr>> StatesOf(World& world, const FramesBatch& 
 
 absl::StatusOr<HostTensor> Stack(const std::vector<HostTensor>& rows) {
   std::vector<const HostTensor*> pointers;
+  pointers.reserve(rows.size());
   for (const HostTensor& row : rows) pointers.push_back(&row);
   return StackRows(pointers);
 }

@@ -20,7 +20,7 @@ SessionStepWork::SessionStepWork(SessionCall call, StepArgs args, Answer<StepRes
     : StepWork(call.call, &*call.session, static_cast<int>(call.env_ids.size()),
                args.sampler_calls),
       call_(std::move(call)),
-      args_(std::move(args)),
+      args_(args),
       answer_(std::move(answer)) {}
 
 absl::StatusOr<std::vector<StepRequest>> SessionStepWork::Begin() {
