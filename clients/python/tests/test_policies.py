@@ -23,7 +23,7 @@ def play(kind: str, seed: int, **options: float) -> np.ndarray:
     return np.stack([policy.act({"state": state}) for state in states()])
 
 
-@pytest.mark.parametrize("kind", ["scripted", "noisy", "random"])
+@pytest.mark.parametrize("kind", ["scripted", "noisy", "random", "mixture"])
 def test_the_same_episode_gets_the_same_actions(kind: str) -> None:
     np.testing.assert_array_equal(play(kind, 3), play(kind, 3))
     actions = play(kind, 3)
@@ -51,6 +51,16 @@ def test_noise_is_white_before_the_clip() -> None:
     assert noise.std() == pytest.approx(0.93 * NOISE_STD, rel=0.1)
     assert abs(np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]) < 0.1
     np.testing.assert_allclose(play("noisy", 0, noise_std=0.0), expert)
+
+
+def test_a_mixture_holds_some_actions_and_follows_the_expert_in_others() -> None:
+    expert, mixed = play("expert", 0), np.stack([play("mixture", seed) for seed in range(20)])
+    held = (np.diff(mixed, axis=1) == 0).all(-1)
+    with_expert = (mixed == expert).all(-1)
+    # A third of the segments each; the expert itself stands still at the end of its episode.
+    assert 0.2 < held[:, :40].mean() < 0.5
+    assert 0.25 < with_expert.mean() < 0.5
+    assert len(np.unique(held[:, :40].sum(1))) > 5
 
 
 def test_random_actions_fill_the_range() -> None:
@@ -88,11 +98,12 @@ def test_a_task_without_expert_is_named() -> None:
 def test_every_prefix_of_the_collection_plan_is_balanced() -> None:
     planned = plan_episodes(DEFAULT_TASKS, DEFAULT_COUNTS, 10_000)
     total = sum(DEFAULT_COUNTS.values())
-    assert len(planned) == len(set(planned)) == 3 * total
-    for length in (30, 90, 150):
+    tasks = len(DEFAULT_TASKS)
+    assert len(planned) == len(set(planned)) == tasks * total
+    for length in (60, 180, 300):
         prefix = planned[:length]
         for task in DEFAULT_TASKS:
-            assert abs(sum(e.task == task for e in prefix) - length / 3) <= 1
+            assert abs(sum(e.task == task for e in prefix) - length / tasks) <= 1
         for kind, count in DEFAULT_COUNTS.items():
             assert abs(sum(e.kind == kind for e in prefix) - length * count / total) <= 4
     seeds = {(e.task, e.seed) for e in planned}

@@ -21,7 +21,7 @@ def add_policy(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--policy",
         default=default,
-        help="scripted, noisy, random, or MODULE:FACTORY of your own (%(default)s)",
+        help="scripted, noisy, random, mixture, or MODULE:FACTORY of your own (%(default)s)",
     )
     parser.add_argument(
         "--noise-std", type=float, default=NOISE_STD, metavar="STD", help="of the noisy policy (%(default)g)"

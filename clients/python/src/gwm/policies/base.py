@@ -1,4 +1,4 @@
-"""The three kinds of policies and the law of their noise."""
+"""The kinds of policies and the law of their noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 # Kind in an episode's metadata -> what it does. "scripted" is another name of "expert" on the command line.
-KINDS = ("expert", "noisy", "random")
+KINDS = ("expert", "noisy", "random", "mixture")
 # Of the noisy expert, in action units: white Gaussian noise, added before the clip to [-1, 1].
 NOISE_STD = 0.5
 
@@ -74,14 +74,50 @@ class ScriptedPolicy:
         self._noise_std = noise_std
 
     def act(self, observations: Mapping[str, Array]) -> Array:
+        return self.act_with_noise(observations, self._noise_std)
+
+    def act_with_noise(self, observations: Mapping[str, Array], noise_std: float) -> Array:
+        """The same with a standard deviation for this step alone."""
         state = np.asarray(observations["state"], np.float64)
         with warnings.catch_warnings():
             # The expert warns whenever it asks for more than the clip allows, which it does by design.
             warnings.simplefilter("ignore")
             action = np.asarray(self._expert.get_action(state), np.float64)
-        if self._noise_std > 0:
-            action = action + self._noise_std * self._generator.standard_normal(action.shape)
+        if noise_std > 0:
+            action = action + noise_std * self._generator.standard_normal(action.shape)
         return np.clip(action, -1.0, 1.0).astype(np.float32)
+
+
+class MixturePolicy:
+    """In between expert and random: every few steps another way to act takes over.
+
+    A segment lasts 5 to 20 steps and is one of three with equal probability: the expert; the expert with
+    noise of a standard deviation of its own, uniform in [0, 1]; one uniform action held all along. Held
+    actions take the arm to places that neither white noise nor an expert reaches.
+    """
+
+    needs: Sequence[str] = ("state",)
+
+    def __init__(self, task: str, generator: np.random.Generator) -> None:
+        self._expert = ScriptedPolicy(task, generator, 0.0)
+        self._generator = generator
+        self._steps_left = 0
+        self._noise_std = 0.0
+        self._held: Array | None = None
+
+    def act(self, observations: Mapping[str, Array]) -> Array:
+        if self._steps_left == 0:
+            self._begin_segment()
+        self._steps_left -= 1
+        if self._held is not None:
+            return self._held
+        return self._expert.act_with_noise(observations, self._noise_std)
+
+    def _begin_segment(self) -> None:
+        self._steps_left = int(self._generator.integers(5, 21))
+        way = int(self._generator.integers(3))
+        self._noise_std = float(self._generator.uniform()) if way == 1 else 0.0
+        self._held = self._generator.uniform(-1, 1, 4).astype(np.float32) if way == 2 else None
 
 
 def policy_kind(name: str) -> str:
@@ -99,8 +135,9 @@ def make_policy(
     high: float = 1.0,
     noise_std: float = NOISE_STD,
 ) -> Policy:
-    """name: "expert" (or "scripted"), "noisy", "random", or "MODULE:FACTORY" for a policy of your own, made
-    by FACTORY(task=, seed=, action_size=). low, high: the action range of a random policy. Raises ValueError.
+    """name: "expert" (or "scripted"), "noisy", "random", "mixture", or "MODULE:FACTORY" for a policy of your
+    own, made by FACTORY(task=, seed=, action_size=). low, high: the action range of a random policy. Raises
+    ValueError.
     """
     if ":" in name:
         return _load_policy(name, task, seed, action_size)
@@ -114,6 +151,8 @@ def make_policy(
         # A range without bounds has no uniform law; [-1, 1] is as good as any other.
         bounded = np.isfinite(low) and np.isfinite(high)
         return RandomPolicy(generator, action_size, *((low, high) if bounded else (-1.0, 1.0)))
+    if kind == "mixture":
+        return MixturePolicy(task, generator)
     return ScriptedPolicy(task, generator, noise_std if kind == "noisy" else 0.0)
 
 
