@@ -17,6 +17,7 @@
 #include "engine/io/image.h"
 #include "engine/train/evaluate.h"
 #include "engine/train/recipe.h"
+#include "engine/train/rollout_pictures.h"
 
 ABSL_FLAG(std::vector<std::string>, data, {},
           "training: folders of episode files, comma separated");
@@ -27,6 +28,10 @@ ABSL_FLAG(std::string, model, "", "training: JSON file whose fields replace thos
 ABSL_FLAG(std::string, train, "", "training: JSON file whose fields replace the training defaults");
 ABSL_FLAG(std::string, checkpoint, "", "eval: the checkpoint folder");
 ABSL_FLAG(std::string, episodes, "", "eval: folder of episode files");
+ABSL_FLAG(std::string, gifs, "",
+          "eval: folder for GIFs of the median and the worst rollout of each task");
+ABSL_FLAG(std::string, novel_view, "",
+          "eval: folder of episodes with one view more than the model takes, for novel views");
 ABSL_FLAG(std::string, json, "", "eval: where the figures go");
 ABSL_FLAG(std::string, sheet, "", "eval: where a contact sheet (PNG) goes");
 ABSL_FLAG(std::string, card, "",
@@ -42,7 +47,7 @@ constexpr char kUsage[] = R"(trains and evaluates Gaussian World Models.
   gwm-train all      --data=DIR[,DIR] --out=DIR [--profile=gwm-small] [--model=FILE] [--train=FILE]
   gwm-train vae|dynamics|reward  (the same flags: one stage; the stages before it are read from --out)
   gwm-train eval     --checkpoint=DIR --episodes=DIR [--json=FILE] [--sheet=FILE.png] [--calls=N]
-                     [--card=TITLE]
+                     [--novel_view=DIR] [--gifs=DIR] [--card=TITLE]
 
 A killed training goes on where it stopped when the same command is given again.
 
@@ -77,6 +82,25 @@ absl::Status Train(const std::string& command) {
   return gwm::RunRecipe(options);
 }
 
+absl::Status WriteResults(const gwm::WorldModel& model, const gwm::Dataset& data,
+                          const gwm::Evaluation& result, const gwm::EvaluateOptions& options) {
+  std::fputs(result.table.c_str(), stdout);
+  if (const auto path = absl::GetFlag(FLAGS_json); !path.empty()) {
+    GWM_RETURN_IF_ERROR(gwm::io::WriteFileAtomic(path, result.json));
+  }
+  if (const auto title = absl::GetFlag(FLAGS_card); !title.empty()) {
+    GWM_RETURN_IF_ERROR(gwm::WriteCardSection(absl::GetFlag(FLAGS_checkpoint), title,
+                                              absl::StrCat("```text\n", result.table, "```\n")));
+  }
+  if (const auto path = absl::GetFlag(FLAGS_sheet); !path.empty()) {
+    GWM_RETURN_IF_ERROR(gwm::io::WritePng(path, result.contact_sheet));
+  }
+  if (const auto folder = absl::GetFlag(FLAGS_gifs); !folder.empty()) {
+    GWM_RETURN_IF_ERROR(gwm::WriteRolloutPictures(model, data, result.starts, options, folder));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Eval() {
   const std::string checkpoint = absl::GetFlag(FLAGS_checkpoint);
   const std::string episodes = absl::GetFlag(FLAGS_episodes);
@@ -89,20 +113,16 @@ absl::Status Eval() {
     GWM_ASSIGN_OR_RETURN(auto loaded, gwm::LoadCheckpoint(checkpoint));
     loaded.model->To(device);
     GWM_ASSIGN_OR_RETURN(auto data, gwm::LoadDataset({episodes}, loaded.model->config));
-    GWM_ASSIGN_OR_RETURN(auto result,
-                         gwm::Evaluate(*loaded.model, data, {.calls = absl::GetFlag(FLAGS_calls)}));
-    std::fputs(result.table.c_str(), stdout);
-    if (const auto path = absl::GetFlag(FLAGS_json); !path.empty()) {
-      GWM_RETURN_IF_ERROR(gwm::io::WriteFileAtomic(path, result.json));
+    gwm::EvaluateOptions options{.calls = absl::GetFlag(FLAGS_calls)};
+    gwm::Dataset novel_view;
+    if (const auto folder = absl::GetFlag(FLAGS_novel_view); !folder.empty()) {
+      auto config = loaded.model->config;
+      ++config.views;
+      GWM_ASSIGN_OR_RETURN(novel_view, gwm::LoadDataset({folder}, config));
+      options.novel_view = &novel_view;
     }
-    if (const auto title = absl::GetFlag(FLAGS_card); !title.empty()) {
-      GWM_RETURN_IF_ERROR(gwm::WriteCardSection(checkpoint, title,
-                                                absl::StrCat("```text\n", result.table, "```\n")));
-    }
-    if (const auto path = absl::GetFlag(FLAGS_sheet); !path.empty()) {
-      GWM_RETURN_IF_ERROR(gwm::io::WritePng(path, result.contact_sheet));
-    }
-    return absl::OkStatus();
+    GWM_ASSIGN_OR_RETURN(auto result, gwm::Evaluate(*loaded.model, data, options));
+    return WriteResults(*loaded.model, data, result, options);
   });
 }
 

@@ -22,6 +22,7 @@ void VisitTokenizer(TokenizerConfig& c, Visitor&& field) {
   field("gaussians_per_token", c.gaussians_per_token);
   field("input_gaussians", c.input_gaussians);
   field("offset_extent_m", c.offset_extent_m);
+  field("colour_passes", c.colour_passes);
 }
 template <typename Visitor>
 void VisitDynamics(DynamicsConfig& c, Visitor&& field) {

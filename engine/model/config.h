@@ -16,6 +16,7 @@ struct TokenizerConfig {
   int64_t width = 160;        // channels of the deepest level (grid), token width (set)
   int64_t depth = 2;          // residual blocks at the deepest level (grid), decoder layers (set)
   double latent_noise = 0.1;  // std of the noise that the decoder learns to bear, in latent units
+  int64_t colour_passes = 0;  // of FitColours (perception/rgbd.h) on the reset frame's Gaussians
   // grid
   int64_t patch = 8;  // pixels per token side, a power of two
   // set

@@ -127,7 +127,7 @@ Anchors GridTokenizer::ChooseAnchors(const SceneBatch& scene) {
   // patch's extent.
   auto centres = torch::avg_pool2d(means, config_.tokenizer.patch);
   anchors.centres = centres.flatten(2).transpose(1, 2).reshape({scene.batch(), -1, 3});
-  anchors.cache.push_back(pixels);
+  anchors.cache.push_back(PixelsFromScene(FitToOwnViews(scene, config_.tokenizer.colour_passes)));
   for (const auto& skip : skips) {
     anchors.cache.push_back(
         skip.reshape({scene.batch(), scene.views(), skip.size(1), skip.size(2), skip.size(3)}));

@@ -23,6 +23,15 @@ torch::Tensor PixelsFromScene(const SceneBatch& scene) {
   return torch::cat({colour, depth.reciprocal()}, -1).permute({0, 1, 4, 2, 3}).contiguous();
 }
 
+SceneBatch FitToOwnViews(SceneBatch scene, int64_t passes) {
+  if (passes == 0) return scene;
+  const auto images =
+      scene.gaussians.rgb0().reshape({scene.batch(), scene.views(), scene.height, scene.width, 3});
+  const Cameras cameras{scene.intrinsics, scene.world_from_cam, scene.height, scene.width};
+  scene.gaussians = FitColours(scene.gaussians, images, cameras, static_cast<int>(passes));
+  return scene;
+}
+
 Gaussians GaussiansFromPixels(const torch::Tensor& pixels, const SceneBatch& like,
                               double gaussian_size) {
   const RgbdOptions options{.scale_px = gaussian_size};

@@ -18,6 +18,10 @@ torch::Tensor PixelsFromRgbd(const torch::Tensor& rgb, const torch::Tensor& dept
 // The same from pixel Gaussians: colour of degree 0, depth of the mean in its own camera.
 torch::Tensor PixelsFromScene(const SceneBatch& scene);
 
+// A scene of pixel Gaussians with colours that render to the images it was taken from (FitColours
+// of perception/rgbd.h; the colours may leave [0, 1]). 0 passes: unchanged. Without gradient.
+SceneBatch FitToOwnViews(SceneBatch scene, int64_t passes);
+
 // pixels [B, V, 4, H, W] seen by the cameras of `like` -> [B, V*H*W, ...]. Differentiable.
 Gaussians GaussiansFromPixels(const torch::Tensor& pixels, const SceneBatch& like,
                               double gaussian_size);

@@ -97,7 +97,7 @@ Gaussians SetDecoderImpl::forward(torch::Tensor x, const torch::Tensor& news,
   x = norm_(x);
   auto change = Query(x, news, anchors);
   Gaussians kept = anchors.reset.gaussians;
-  kept.sh = kept.sh + (change.slice(-1, 0, 3) / kSh0).unsqueeze(-2);
+  kept.sh = anchors.cache[SetCache::kFittedSh] + (change.slice(-1, 0, 3) / kSh0).unsqueeze(-2);
   // A pixel's Gaussian stays on the pixel's ray and keeps its size in the image.
   const auto& inverse = anchors.cache[SetCache::kInverseDepth];
   auto farther = inverse / (inverse + change.slice(-1, 3, 4)).clamp(1e-3, 50.0);

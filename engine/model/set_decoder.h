@@ -20,6 +20,7 @@ struct SetCache {
     kRay,           // [B, N, 3] m, from the camera to each reset Gaussian
     kInverseDepth,  // [B, N, 1] 1/m
     kSamples,       // [B, n, 3] m, where the encoder looks in every frame; n may be 0
+    kFittedSh,      // [B, N, 1, 3] of the reset Gaussians, with colours that render to the frame
   };
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/model/pixel_frame.h"
 #include "engine/model/set_points.h"
 
 namespace gwm {
@@ -77,7 +78,8 @@ Anchors SetTokenizer::ChooseAnchors(const SceneBatch& scene) {
                    Places(scene, sight, centres, GatherPoints(radius, owner)),
                    sight.ray,
                    sight.inverse_depth,
-                   farthest.narrow(1, 0, looks)};
+                   farthest.narrow(1, 0, looks),
+                   FitToOwnViews(scene, config_.colour_passes).gaussians.sh};
   anchors.latents = Encode(scene, anchors).mean;
   return anchors;
 }

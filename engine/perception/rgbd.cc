@@ -74,12 +74,13 @@ torch::Tensor MeanColour(const torch::Tensor& rgb) {
   return RgbInUnit(rgb).mean({-4, -3, -2});
 }
 
-Gaussians FitColours(const Gaussians& gaussians, const Views& views, int passes) {
+Gaussians FitColours(const Gaussians& gaussians, const torch::Tensor& rgb, const Cameras& cameras,
+                     int passes) {
   torch::NoGradGuard no_grad;
-  CheckViews(views);
-  const Cameras& cameras = views.cameras;
+  cameras.Check();
+  CheckTrailing(rgb, {cameras.count(), cameras.height, cameras.width, 3}, "rgb");
   const torch::Tensor target =
-      RgbInUnit(views.rgb).reshape({-1, cameras.count(), cameras.height, cameras.width, 3});
+      RgbInUnit(rgb).reshape({-1, cameras.count(), cameras.height, cameras.width, 3});
   const int64_t scenes = target.size(0);
   Gaussians batch = WithOneBatchDimension(gaussians, scenes);
   const bool shared = cameras.intrinsics.dim() == 3;
@@ -124,7 +125,9 @@ Gaussians GaussiansFromRgbd(const Views& views, const RgbdOptions& options) {
   const double logit = std::log(options.opacity / (1 - options.opacity));
   result.opacity_logits =
       torch::full(log_scale.sizes(), logit, log_scale.options().requires_grad(false));
-  return options.colour_passes > 0 ? FitColours(result, views, options.colour_passes) : result;
+  return options.colour_passes > 0
+             ? FitColours(result, views.rgb, views.cameras, options.colour_passes)
+             : result;
 }
 
 }  // namespace gwm

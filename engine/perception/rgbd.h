@@ -27,10 +27,12 @@ Gaussians GaussiansFromRgbd(const Views& views, const RgbdOptions& options = {})
 torch::Tensor FillDepthHoles(const torch::Tensor& depth_m);
 
 // Gaussians wider than a pixel blur the picture they came from. Moves the colours of degree 0, by
-// at most 0.1, so that rendering the views gives their images back: c += image - render(c),
-// `passes` times, without gradient. The geometry stays. Over 132 real frames RgbdFrontend renders
-// its own view at 35.9 dB (30.1 dB without this) and one 5 cm away at 24.6 dB.
-Gaussians FitColours(const Gaussians& gaussians, const Views& views, int passes);
+// at most 0.1, so that rendering them gives the images back: c += image - render(c), `passes`
+// times, without gradient. The geometry stays. rgb: u8 or f32 in [0, 1] [..., V, H, W, 3], one
+// pixel per Gaussian. Over 132 real frames RgbdFrontend renders its own view at 35.9 dB (30.1 dB
+// without this) and one 5 cm away at 24.6 dB.
+Gaussians FitColours(const Gaussians& gaussians, const torch::Tensor& rgb, const Cameras& cameras,
+                     int passes);
 
 // The mean colour of each scene, [..., 3]: the best guess for what no camera saw, so the background
 // to render with.

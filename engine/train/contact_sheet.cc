@@ -14,14 +14,14 @@ constexpr int kTop = 28;      // above the first row
 constexpr int kCaption = 18;  // above each row's images
 constexpr uint8_t kBlack[3] = {0, 0, 0};
 
+}  // namespace
+
 io::Image ToImage(const torch::Tensor& rgb) {
   auto bytes = ToU8(rgb).contiguous();
   io::Image image{static_cast<int>(bytes.size(1)), static_cast<int>(bytes.size(0)), {}};
   image.pixels.assign(bytes.data_ptr<uint8_t>(), bytes.data_ptr<uint8_t>() + bytes.numel());
   return image;
 }
-
-}  // namespace
 
 io::Image DrawContactSheet(const std::map<std::string, std::vector<SheetCell>>& rows) {
   size_t columns = 0;

@@ -17,6 +17,9 @@ struct SheetCell {
   torch::Tensor real, imagined, repeat;  // f32 [H, W, 3] in [0, 1]
 };
 
+// f32 [H, W, 3] in [0, 1] as bytes.
+io::Image ToImage(const torch::Tensor& rgb);
+
 // One row per task, one group of three images per horizon.
 io::Image DrawContactSheet(const std::map<std::string, std::vector<SheetCell>>& rows);
 

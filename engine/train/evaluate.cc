@@ -10,6 +10,7 @@
 #include "engine/io/progress.h"
 #include "engine/scene/image_metrics.h"
 #include "engine/train/contact_sheet.h"
+#include "engine/train/evaluate_novel.h"
 #include "engine/train/evaluation_sums.h"
 #include "engine/train/rollout.h"
 
@@ -22,6 +23,14 @@ torch::Tensor RealRgb(const EpisodeTensors& e, const torch::Tensor& frames) {
 
 torch::Tensor ChannelsFirst(const torch::Tensor& rgb) {
   return rgb.flatten(0, 1).permute({0, 3, 1, 2});
+}
+
+// Absolute error over the pixels that hit something.
+void AddDepth(const EpisodeTensors& e, const torch::Tensor& frames, const torch::Tensor& depth_m,
+              Pooled& pool) {
+  const auto real = e.depth_mm.index_select(0, frames).to(torch::kFloat) * 1e-3;
+  const auto valid = (real > 0).to(torch::kFloat);
+  pool.Add(((depth_m - real).abs() * valid).sum().item<double>(), valid.sum().item<double>());
 }
 
 // Images of some rows at one horizon against the truth, into the sums.
@@ -52,10 +61,7 @@ void Score(const EpisodeTensors& e, const torch::Tensor& starts, int64_t h,
     s.ssim.Add(Ssim(ChannelsFirst(imagined.rgb), ChannelsFirst(real)));
     s.ssim_repeat.Add(Ssim(ChannelsFirst(first), ChannelsFirst(real)));
   }
-  auto depth = e.depth_mm.index_select(0, starts + h).to(torch::kFloat) * 1e-3;
-  auto valid = (depth > 0).to(torch::kFloat);
-  s.depth.Add(((imagined.depth - depth).abs() * valid).sum().item<double>(),
-              valid.sum().item<double>());
+  AddDepth(e, starts + h, imagined.depth, s.depth);
 }
 
 class Evaluator {
@@ -74,10 +80,14 @@ class Evaluator {
       if (options_.long_rollout && data_.episodes[i].frames() > 100) RunLong(i);
       if (!options_.quiet) progress.Update(static_cast<int64_t>(i) + 1);
     }
+    if (options_.novel_view != nullptr && !kinds_.empty()) {
+      kinds_["all"].novel_views = ScoreNovelViews(model_, *options_.novel_view, options_);
+    }
     if (kinds_.empty()) {
       return absl::InvalidArgumentError("evaluation: no episode is long enough for a single start");
     }
-    return Evaluation{EvaluationJson(kinds_), EvaluationTable(kinds_), DrawContactSheet(sheet_)};
+    return Evaluation{EvaluationJson(kinds_), EvaluationTable(kinds_), std::move(starts_),
+                      DrawContactSheet(sheet_)};
   }
 
  private:
@@ -140,6 +150,7 @@ class Evaluator {
               sums->horizons[h]);
       }
       KeepForSheet(e, starts.index_select(0, rows), h, imagined.rgb);
+      if (h == longest_) KeepScores(i, starts.index_select(0, rows), imagined.rgb);
     }
   }
 
@@ -179,18 +190,33 @@ class Evaluator {
     double worst = 0;
     bool finite = true;
     torch::Tensor last;
+    Pooled depth_at_10, depth_at_last;
     for (size_t h = 9; h < steps.size(); h += 10) {
-      last = RenderLatents(model_, steps[h].latents, start.anchors).rgb;
+      const auto images = RenderLatents(model_, steps[h].latents, start.anchors);
+      last = images.rgb;
+      if (h == 9) AddDepth(e, first + 10, images.depth, depth_at_10);
+      if (h == steps.size() - 1) AddDepth(e, first + 100, images.depth, depth_at_last);
       worst = std::max(worst, std::abs(last.mean().item<double>() / luminance - 1.0));
       finite = finite && torch::isfinite(last).all().item<bool>();
     }
     for (KindSums* sums : SumsOf(e)) {
       auto& l = sums->long_rollout;
       l.error.Add((last - real_last).square());
+      l.depth_at_10.Add(depth_at_10.sum, depth_at_10.count);
+      l.depth_at_last.Add(depth_at_last.sum, depth_at_last.count);
       l.error_repeat.Add((real_first - real_last).square());
       l.worst_luminance_change = std::max(l.worst_luminance_change, worst);
       l.finite = l.finite && finite;
       ++sums->long_rollouts;
+    }
+  }
+
+  void KeepScores(size_t episode, const torch::Tensor& starts, const torch::Tensor& rgb) {
+    const auto& e = data_.episodes[episode];
+    const auto error = (rgb - RealRgb(e, starts + longest_)).square().flatten(1).mean(1);
+    for (int64_t b = 0; b < starts.size(0); ++b) {
+      starts_.push_back(
+          {e.task, episode, starts[b].item<int64_t>(), longest_, error[b].item<double>()});
     }
   }
 
@@ -210,6 +236,7 @@ class Evaluator {
   int64_t calls_ = 1;
   int64_t longest_ = 1;
   std::map<std::string, KindSums> kinds_;
+  std::vector<ScoredStart> starts_;
   std::map<std::string, std::vector<SheetCell>> sheet_;
   std::map<std::string, std::string> sheet_episode_;  // the one episode of each task that is shown
 };

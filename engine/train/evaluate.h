@@ -25,17 +25,30 @@ struct EvaluateOptions {
   uint64_t seed = 0;
   bool long_rollout = true;  // 100 steps from the first frame
   bool quiet = false;
+  // Not owned. Episodes with one view more than the model takes, for the figures of a novel view
+  // (evaluate_novel.h); they go into "all".
+  const Dataset* novel_view = nullptr;
+};
+
+// One rollout of the evaluation, for pictures.
+struct ScoredStart {
+  std::string task;
+  size_t episode = 0;        // index in the data
+  int64_t start = 0;         // frame
+  int64_t steps = 0;         // the longest horizon
+  double squared_error = 0;  // mean of the rendered image at that horizon
 };
 
 struct Evaluation {
   // {"all": {"horizons": {"1": {"psnr", "psnr_repeat_last", "psnr_changed",
   // "psnr_changed_repeat_last", "psnr_changed_shuffled", "psnr_tokenizer", "psnr_changed_tokenizer"
   // (the real frame through the tokenizer alone), "ssim", "ssim_repeat_last", "depth_mae_m"}, ...},
-  // "reward_mae", "success_auc", "long_rollout"}, "expert": {...}, ...}: one entry per kind of
-  // episode. Figures that do not exist (one class only, no changed pixel, horizon longer than the
-  // episodes) are null.
+  // "reward_mae", "success_auc", "long_rollout", "novel_view"}, "expert": {...}, ...}: one entry
+  // per kind of episode. Figures that do not exist (one class only, no changed pixel, horizon
+  // longer than the episodes) are null.
   std::string json;
-  std::string table;        // the same for people
+  std::string table;                // the same for people
+  std::vector<ScoredStart> starts;  // those that reach the longest horizon
   io::Image contact_sheet;  // real | imagined | repeat-last at each horizon, one row per task
 };
 

@@ -36,6 +36,11 @@ Json KindJson(const KindSums& sums) {
                                          {"depth_mae_m", Number(s.depth.mean())},
                                          {"latent_r2", Number(Explained(s))}};
   }
+  for (const auto& [h, s] : sums.novel_views) {
+    json["novel_view"]["horizons"][absl::StrCat(h)] = {{"psnr", Decibel(s.imagined)},
+                                                       {"psnr_tokenizer", Decibel(s.encoded)},
+                                                       {"psnr_repeat_last", Decibel(s.repeat)}};
+  }
   json["reward_mae"] = Number(sums.reward.mean());
   json["success_auc"] = Number(RocAuc(sums.success_score, sums.success));
   if (sums.long_rollouts > 0) {
@@ -43,6 +48,8 @@ Json KindJson(const KindSums& sums) {
     json["long_rollout"] = {{"rollouts", sums.long_rollouts},
                             {"psnr_last", Decibel(l.error)},
                             {"psnr_repeat_first", Decibel(l.error_repeat)},
+                            {"depth_mae_at_10_m", Number(l.depth_at_10.mean())},
+                            {"depth_mae_last_m", Number(l.depth_at_last.mean())},
                             {"worst_luminance_change", l.worst_luminance_change},
                             {"finite", l.finite}};
   }
@@ -76,10 +83,18 @@ std::string EvaluationTable(const std::map<std::string, KindSums>& kinds) {
     if (sums.long_rollouts > 0) {
       const auto& l = sums.long_rollout;
       absl::StrAppendFormat(
-          &out, "; 100 steps: %.2f dB (repeat-first %.2f), luminance within %.1f %%",
-          PsnrOf(l.error.mean()), PsnrOf(l.error_repeat.mean()), 100 * l.worst_luminance_change);
+          &out,
+          "; 100 steps: %.2f dB (repeat-first %.2f), luminance within %.1f %%, depth %.0f mm "
+          "(step 10: %.0f)",
+          PsnrOf(l.error.mean()), PsnrOf(l.error_repeat.mean()), 100 * l.worst_luminance_change,
+          1e3 * l.depth_at_last.mean(), 1e3 * l.depth_at_10.mean());
     }
     out += "\n";
+    for (const auto& [h, s] : sums.novel_views) {
+      absl::StrAppendFormat(&out, "%-8s novel view, h=%d: %.2f dB, tokens %.2f, repeat-last %.2f\n",
+                            kind, h, PsnrOf(s.imagined.mean()), PsnrOf(s.encoded.mean()),
+                            PsnrOf(s.repeat.mean()));
+    }
   }
   return out;
 }

@@ -30,13 +30,19 @@ struct HorizonSums {
       changed_tokenizer, ssim, ssim_repeat, depth;
   Pooled latent_error, latent_change;  // squared, standardised latents
 };
+// Squared errors at a hidden camera, see evaluate_novel.h.
+struct NovelViewSums {
+  Pooled imagined, encoded, repeat;
+};
 struct LongSums {
   Pooled error, error_repeat;
+  Pooled depth_at_10, depth_at_last;  // absolute, m
   double worst_luminance_change = 0;
   bool finite = true;
 };
 struct KindSums {
   std::map<int64_t, HorizonSums> horizons;
+  std::map<int64_t, NovelViewSums> novel_views;
   Pooled reward;
   std::vector<float> success_score;
   std::vector<bool> success;

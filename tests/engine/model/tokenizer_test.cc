@@ -4,6 +4,7 @@
 
 #include "engine/model/grid_tokenizer.h"
 #include "engine/model/pixel_frame.h"
+#include "engine/scene/render.h"
 #include "tests/engine/model/model_builders.h"
 #include "tests/fakes/toy_scenes.h"
 
@@ -27,6 +28,12 @@ std::vector<torch::Tensor> TensorsOf(const Anchors& anchors) {
 void ExpectSameBits(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
   ASSERT_EQ(a.size(), b.size());
   for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(torch::equal(a[i], b[i])) << "tensor " << i;
+}
+
+void CopyParameters(const Tokenizer& from, Tokenizer& to) {
+  torch::NoGradGuard no_grad;
+  const auto source = from.named_parameters();
+  for (auto& parameter : to.named_parameters()) parameter.value().copy_(source[parameter.key()]);
 }
 
 class TokenizerTest : public ::testing::TestWithParam<std::string> {
@@ -98,6 +105,21 @@ TEST_P(TokenizerTest, LatentsReachTheDecodedGaussians) {
   EXPECT_GT((plain.sh - other.sh).abs().max().item<float>(), 1e-3);
 }
 
+TEST_P(TokenizerTest, FittedColoursChangeTheKeptGaussiansAlone) {
+  auto config = model_->config;
+  config.tokenizer.colour_passes = 1;
+  const auto fitting = MakeTokenizer(config).value();
+  CopyParameters(*model_->tokenizer, *fitting);
+  const auto plain = model_->tokenizer->ChooseAnchors(Scenes(0, 2));
+  const auto fitted = fitting->ChooseAnchors(Scenes(0, 2));
+  EXPECT_TRUE(torch::equal(plain.latents, fitted.latents));
+  EXPECT_TRUE(torch::equal(plain.reset.gaussians.sh, fitted.reset.gaussians.sh));
+  const auto before = model_->tokenizer->Decode(plain.latents, plain);
+  const auto after = fitting->Decode(fitted.latents, fitted);
+  EXPECT_TRUE(torch::equal(before.means, after.means));
+  EXPECT_GT((before.sh - after.sh).abs().max().item<float>(), 1e-3);
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerTest, ::testing::Values("grid", "set"),
                          [](const auto& info) { return info.param; });
 
@@ -161,6 +183,25 @@ TEST(PixelFrameTest, PixelsComeBackFromTheirGaussians) {
   const auto scene = SceneFromPixels(pixels, e.intrinsics.expand({2, -1, -1, -1}),
                                      e.world_from_cam.expand({2, -1, -1, -1}), 0.5);
   EXPECT_LE((PixelsFromScene(scene) - pixels).abs().max().item<float>(), 1e-4);
+}
+
+double OwnViewError(const SceneBatch& scene, const torch::Tensor& pixels) {
+  const Cameras cameras{scene.intrinsics, scene.world_from_cam, scene.height, scene.width};
+  const auto images =
+      RenderBatch(scene.gaussians, cameras, StateRenderOptions(scene.gaussians)).rgb;
+  return (images.permute({0, 1, 4, 2, 3}) - pixels.slice(2, 0, 3)).square().mean().item<double>();
+}
+
+TEST(PixelFrameTest, FittedColoursRenderToTheFramesThatTheyCameFrom) {
+  const auto data = testing::ToyDataset(1, {.seed = 6, .frames = 2});
+  const auto& e = data.episodes[0];
+  const auto pixels = data.Pixels(0, torch::arange(2), 6).narrow(1, 0, 1);
+  const auto scene = SceneFromPixels(pixels, e.intrinsics.narrow(0, 0, 1).expand({2, -1, -1, -1}),
+                                     e.world_from_cam.narrow(0, 0, 1).expand({2, -1, -1, -1}), 0.5);
+  const auto fitted = FitToOwnViews(scene, 1);
+  EXPECT_LE(OwnViewError(fitted, pixels), 0.5 * OwnViewError(scene, pixels));
+  EXPECT_TRUE(torch::equal(fitted.gaussians.means, scene.gaussians.means));
+  EXPECT_TRUE(torch::equal(FitToOwnViews(scene, 0).gaussians.sh, scene.gaussians.sh));
 }
 
 TEST(WorldModelTest, PaperProfileStepsOnce) {
