@@ -30,6 +30,8 @@ ABSL_FLAG(std::string, checkpoint, "", "eval: the checkpoint folder");
 ABSL_FLAG(std::string, episodes, "", "eval: folder of episode files");
 ABSL_FLAG(std::string, gifs, "",
           "eval: folder for GIFs of the median and the worst rollout of each task");
+ABSL_FLAG(bool, uncertainty, false,
+          "eval: how well the model's own doubt ranks its errors (one more call per step)");
 ABSL_FLAG(std::string, novel_view, "",
           "eval: folder of episodes with one view more than the model takes, for novel views");
 ABSL_FLAG(std::string, json, "", "eval: where the figures go");
@@ -47,7 +49,7 @@ constexpr char kUsage[] = R"(trains and evaluates Gaussian World Models.
   gwm-train all      --data=DIR[,DIR] --out=DIR [--profile=gwm-small] [--model=FILE] [--train=FILE]
   gwm-train vae|dynamics|reward  (the same flags: one stage; the stages before it are read from --out)
   gwm-train eval     --checkpoint=DIR --episodes=DIR [--json=FILE] [--sheet=FILE.png] [--calls=N]
-                     [--novel_view=DIR] [--gifs=DIR] [--card=TITLE]
+                     [--novel_view=DIR] [--gifs=DIR] [--uncertainty] [--card=TITLE]
 
 A killed training goes on where it stopped when the same command is given again.
 
@@ -113,7 +115,8 @@ absl::Status Eval() {
     GWM_ASSIGN_OR_RETURN(auto loaded, gwm::LoadCheckpoint(checkpoint));
     loaded.model->To(device);
     GWM_ASSIGN_OR_RETURN(auto data, gwm::LoadDataset({episodes}, loaded.model->config));
-    gwm::EvaluateOptions options{.calls = absl::GetFlag(FLAGS_calls)};
+    gwm::EvaluateOptions options{.calls = absl::GetFlag(FLAGS_calls),
+                                 .uncertainty = absl::GetFlag(FLAGS_uncertainty)};
     gwm::Dataset novel_view;
     if (const auto folder = absl::GetFlag(FLAGS_novel_view); !folder.empty()) {
       auto config = loaded.model->config;

@@ -25,6 +25,15 @@ torch::Tensor ChannelsFirst(const torch::Tensor& rgb) {
   return rgb.flatten(0, 1).permute({0, 3, 1, 2});
 }
 
+// Absolute Laplacian of the luminance, summed over the pixels of `mask`. rgb: [B, V, H, W, 3].
+double DetailOn(const torch::Tensor& mask, const torch::Tensor& rgb) {
+  const auto luminance = rgb.mean(-1).flatten(0, 1).unsqueeze(1);
+  const auto kernel = torch::tensor({0.F, 1.F, 0.F, 1.F, -4.F, 1.F, 0.F, 1.F, 0.F}, rgb.options());
+  const auto laplacian = torch::conv2d(torch::replication_pad2d(luminance, {1, 1, 1, 1}),
+                                       kernel.reshape({1, 1, 3, 3}));
+  return (laplacian.abs().reshape_as(mask) * mask).sum().item<double>();
+}
+
 // Absolute error over the pixels that hit something.
 void AddDepth(const EpisodeTensors& e, const torch::Tensor& frames, const torch::Tensor& depth_m,
               Pooled& pool) {
@@ -57,6 +66,8 @@ void Score(const EpisodeTensors& e, const torch::Tensor& starts, int64_t h,
   on_changed(s.changed_repeat, first);
   on_changed(s.changed_shuffled, shuffled_rgb);
   on_changed(s.changed_tokenizer, tokenizer_rgb);
+  s.detail_imagined.Add(DetailOn(changed, imagined.rgb), 1);
+  s.detail_real.Add(DetailOn(changed, real), 1);
   if (real.size(2) > 10 && real.size(3) > 10) {
     s.ssim.Add(Ssim(ChannelsFirst(imagined.rgb), ChannelsFirst(real)));
     s.ssim_repeat.Add(Ssim(ChannelsFirst(first), ChannelsFirst(real)));
@@ -126,12 +137,14 @@ class Evaluator {
     for (KindSums* sums : SumsOf(e)) {
       for (int64_t h : options_.horizons) sums->horizons[h];
     }
-    const auto id = static_cast<uint32_t>(i);
-    const auto steps =
-        Rollout(model_, start, ActionsFrom(e, starts, longest_), calls_, options_.seed, id);
+    RolloutOptions how{.calls = calls_,
+                       .seed = options_.seed,
+                       .episode = static_cast<uint32_t>(i),
+                       .uncertainty = options_.uncertainty};
+    const auto steps = Rollout(model_, start, ActionsFrom(e, starts, longest_), how);
+    how.uncertainty = false;
     const auto& wrong = data_.episodes[Other(i)];
-    const auto shuffled =
-        Rollout(model_, start, ActionsFrom(wrong, starts, longest_), calls_, options_.seed, id);
+    const auto shuffled = Rollout(model_, start, ActionsFrom(wrong, starts, longest_), how);
     ScoreRewards(e, starts, steps);
     for (int64_t h : options_.horizons) {
       auto rows = (starts + h < e.frames()).nonzero().squeeze(-1);
@@ -149,6 +162,7 @@ class Evaluator {
         Score(e, starts.index_select(0, rows), h, imagined, other.rgb, exact.rgb,
               sums->horizons[h]);
       }
+      if (options_.uncertainty) KeepUncertainty(e, starts, rows, h, steps[at], anchors, imagined);
       KeepForSheet(e, starts.index_select(0, rows), h, imagined.rgb);
       if (h == longest_) KeepScores(i, starts.index_select(0, rows), imagined.rgb);
     }
@@ -159,6 +173,25 @@ class Evaluator {
     torch::NoGradGuard no_grad;
     const auto scenes = data_.Scenes(episode, frames, model_.config);
     return model_.Standardise(model_.tokenizer->Encode(scenes, anchors).mean);
+  }
+
+  // `rows`: those of `starts` and `step` that anchors and images belong to.
+  void KeepUncertainty(const EpisodeTensors& e, const torch::Tensor& starts,
+                       const torch::Tensor& rows, int64_t h, const RolloutStep& step,
+                       const Anchors& anchors, const RolloutImages& imagined) {
+    const auto append = [](std::vector<double>& to, const torch::Tensor& values) {
+      const auto from = values.to(torch::kCPU, torch::kDouble).contiguous();
+      to.insert(to.end(), from.data_ptr<double>(), from.data_ptr<double>() + from.numel());
+    };
+    const auto mean_square = [](const torch::Tensor& x) { return x.square().flatten(1).mean(1); };
+    const auto real = RealRgb(e, starts.index_select(0, rows) + h);
+    const auto latents = step.latents.index_select(0, rows);
+    for (KindSums* sums : SumsOf(e)) {
+      auto& s = sums->horizons[h];
+      append(s.uncertainty, step.uncertainty.index_select(0, rows));
+      append(s.change, mean_square(latents - model_.Standardise(anchors.latents)));
+      append(s.row_error, mean_square(imagined.rgb - real));
+    }
   }
 
   void ScoreRewards(const EpisodeTensors& e, const torch::Tensor& starts,
@@ -182,8 +215,9 @@ class Evaluator {
     const auto& e = data_.episodes[i];
     auto first = torch::zeros({1}, torch::kLong);
     const auto start = StartFromEpisode(model_, data_, i, first, 1);
-    const auto steps = Rollout(model_, start, ActionsFrom(e, first, 100), calls_, options_.seed,
-                               static_cast<uint32_t>(i));
+    const auto steps =
+        Rollout(model_, start, ActionsFrom(e, first, 100),
+                {.calls = calls_, .seed = options_.seed, .episode = static_cast<uint32_t>(i)});
     auto real_first = RealRgb(e, first);
     auto real_last = RealRgb(e, first + 100);
     const double luminance = real_first.mean().item<double>();
@@ -242,27 +276,6 @@ class Evaluator {
 };
 
 }  // namespace
-
-double RocAuc(const std::vector<float>& scores, const std::vector<bool>& positive) {
-  std::vector<size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] < scores[b]; });
-  double rank_sum = 0, positives = 0;
-  for (size_t i = 0; i < order.size();) {
-    size_t j = i;
-    while (j < order.size() && scores[order[j]] == scores[order[i]]) ++j;
-    const double rank = 0.5 * static_cast<double>(i + 1 + j);  // mean rank of the tied group
-    for (; i < j; ++i) {
-      if (positive[order[i]]) {
-        rank_sum += rank;
-        ++positives;
-      }
-    }
-  }
-  const double negatives = static_cast<double>(scores.size()) - positives;
-  if (positives == 0 || negatives == 0) return std::nan("");
-  return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
-}
 
 absl::StatusOr<Evaluation> Evaluate(const WorldModel& model, const Dataset& data,
                                     const EvaluateOptions& options) {

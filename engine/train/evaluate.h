@@ -25,6 +25,7 @@ struct EvaluateOptions {
   uint64_t seed = 0;
   bool long_rollout = true;  // 100 steps from the first frame
   bool quiet = false;
+  bool uncertainty = false;  // one more denoiser call per step, see engine/model/disagreement.h
   // Not owned. Episodes with one view more than the model takes, for the figures of a novel view
   // (evaluate_novel.h); they go into "all".
   const Dataset* novel_view = nullptr;
@@ -42,10 +43,13 @@ struct ScoredStart {
 struct Evaluation {
   // {"all": {"horizons": {"1": {"psnr", "psnr_repeat_last", "psnr_changed",
   // "psnr_changed_repeat_last", "psnr_changed_shuffled", "psnr_tokenizer", "psnr_changed_tokenizer"
-  // (the real frame through the tokenizer alone), "ssim", "ssim_repeat_last", "depth_mae_m"}, ...},
-  // "reward_mae", "success_auc", "long_rollout", "novel_view"}, "expert": {...}, ...}: one entry
-  // per kind of episode. Figures that do not exist (one class only, no changed pixel, horizon
-  // longer than the episodes) are null.
+  // (the real frame through the tokenizer alone), "ssim", "ssim_repeat_last", "depth_mae_m",
+  // "latent_r2", "sharpness_changed" (detail of the image against that of the real one, 1 is
+  // equal), "uncertainty" (rank correlation with the squared error of the image over rollouts, the
+  // same of the change since the start as its trivial baseline, and the mean)}, ...}, "reward_mae",
+  // "success_auc", "long_rollout", "novel_view"}, "expert": {...}, ...}: one entry per kind of
+  // episode. Figures that do not exist (one class only, no changed pixel, horizon longer than the
+  // episodes) are null.
   std::string json;
   std::string table;                // the same for people
   std::vector<ScoredStart> starts;  // those that reach the longest horizon
@@ -56,9 +60,6 @@ struct Evaluation {
 // first_start + 1 frames.
 absl::StatusOr<Evaluation> Evaluate(const WorldModel& model, const Dataset& data,
                                     const EvaluateOptions& options);
-
-// Area under the ROC curve by ranks, ties counted half; not-a-number unless both classes occur.
-double RocAuc(const std::vector<float>& scores, const std::vector<bool>& positive);
 
 }  // namespace gwm
 

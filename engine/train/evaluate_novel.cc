@@ -56,7 +56,8 @@ std::map<int64_t, NovelViewSums> ScoreNovelViews(const WorldModel& model, const 
       const auto actions =
           e.action.index_select(0, frames.flatten()).reshape({starts.size(0), h, -1});
       const auto steps =
-          Rollout(model, start, actions, calls, options.seed, static_cast<uint32_t>(i));
+          Rollout(model, start, actions,
+                  {.calls = calls, .seed = options.seed, .episode = static_cast<uint32_t>(i)});
       const auto real =
           e.rgb.index_select(0, starts + h).narrow(1, e.rgb.size(1) - 1, 1).to(torch::kFloat) / 255;
       const auto add = [&](Pooled& pool, const torch::Tensor& latents) {

@@ -1,11 +1,12 @@
 #include "engine/train/evaluation_sums.h"
 
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/scene/image_metrics.h"
-#include "engine/train/evaluate.h"
+#include "engine/train/rank_statistics.h"
 
 namespace gwm {
 namespace {
@@ -21,6 +22,12 @@ double Explained(const HorizonSums& s) {
   return 1.0 - s.latent_error.mean() / s.latent_change.mean();
 }
 
+double Sharpness(const HorizonSums& s) { return s.detail_imagined.sum / s.detail_real.sum; }
+
+double Mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 Json KindJson(const KindSums& sums) {
   Json json;
   for (const auto& [h, s] : sums.horizons) {
@@ -34,7 +41,14 @@ Json KindJson(const KindSums& sums) {
                                          {"ssim", Number(s.ssim.mean())},
                                          {"ssim_repeat_last", Number(s.ssim_repeat.mean())},
                                          {"depth_mae_m", Number(s.depth.mean())},
-                                         {"latent_r2", Number(Explained(s))}};
+                                         {"latent_r2", Number(Explained(s))},
+                                         {"sharpness_changed", Number(Sharpness(s))}};
+    if (!s.uncertainty.empty()) {
+      json["horizons"][absl::StrCat(h)]["uncertainty"] = {
+          {"rank_correlation", Number(RankCorrelation(s.uncertainty, s.row_error))},
+          {"rank_correlation_of_change", Number(RankCorrelation(s.change, s.row_error))},
+          {"mean", Number(Mean(s.uncertainty))}};
+    }
   }
   for (const auto& [h, s] : sums.novel_views) {
     json["novel_view"]["horizons"][absl::StrCat(h)] = {{"psnr", Decibel(s.imagined)},

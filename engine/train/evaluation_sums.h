@@ -28,7 +28,12 @@ struct Pooled {
 struct HorizonSums {
   Pooled error, error_repeat, error_tokenizer, changed, changed_repeat, changed_shuffled,
       changed_tokenizer, ssim, ssim_repeat, depth;
-  Pooled latent_error, latent_change;  // squared, standardised latents
+  Pooled latent_error, latent_change;   // squared, standardised latents
+  Pooled detail_imagined, detail_real;  // absolute Laplacian of the luminance on changed pixels
+  // One entry per rollout: the disagreement summed over its steps, the squared change of the
+  // latents since the start (what anyone could take for it), and the true squared error of the
+  // image.
+  std::vector<double> uncertainty, change, row_error;
 };
 // Squared errors at a hidden camera, see evaluate_novel.h.
 struct NovelViewSums {

@@ -1,10 +1,27 @@
 #include "engine/train/rollout.h"
 
+#include "engine/model/disagreement.h"
 #include "engine/model/pixel_frame.h"
 #include "engine/model/step_noise.h"
 #include "engine/scene/render.h"
 
 namespace gwm {
+namespace {
+
+// Standard normal [rows, M, L] on the model's device.
+torch::Tensor NoiseOfStep(const WorldModel& model, int64_t rows, int64_t step,
+                          const RolloutOptions& options) {
+  std::vector<torch::Tensor> noise;
+  for (int64_t b = 0; b < rows; ++b) {
+    noise.push_back(StepNoise(model.config, {.seed = options.seed,
+                                             .env = static_cast<uint32_t>(b),
+                                             .episode = options.episode,
+                                             .step = static_cast<uint32_t>(step)}));
+  }
+  return torch::cat(noise).to(model.device());
+}
+
+}  // namespace
 
 RolloutStart StartFromEpisode(const WorldModel& model, const Dataset& data, size_t episode,
                               const torch::Tensor& starts, int64_t history) {
@@ -33,25 +50,25 @@ RolloutStart StartFromEpisode(const WorldModel& model, const Dataset& data, size
 }
 
 std::vector<RolloutStep> Rollout(const WorldModel& model, const RolloutStart& start,
-                                 const torch::Tensor& actions, int64_t calls, uint64_t seed,
-                                 uint32_t episode) {
+                                 const torch::Tensor& actions, const RolloutOptions& options) {
   torch::NoGradGuard no_grad;
   DynamicsState state = start.state;
   std::vector<RolloutStep> steps;
+  torch::Tensor uncertainty = torch::zeros({actions.size(0)}, torch::kDouble).to(model.device());
   for (int64_t h = 0; h < actions.size(1); ++h) {
-    auto action = actions.select(1, h);
-    std::vector<torch::Tensor> noise;
-    for (int64_t b = 0; b < actions.size(0); ++b) {
-      noise.push_back(StepNoise(model.config, {.seed = seed,
-                                               .env = static_cast<uint32_t>(b),
-                                               .episode = episode,
-                                               .step = static_cast<uint32_t>(h)}));
+    const auto action = actions.select(1, h);
+    const auto noise = NoiseOfStep(model, actions.size(0), h, options);
+    const auto next = model.PredictNext(state, action, options.calls, noise);
+    const auto current = state.context.select(1, state.context.size(1) - 1);
+    const auto out = model.reward->forward(current, next, state.centres, action);
+    if (options.uncertainty) {
+      auto other = options;
+      other.seed += 1;
+      uncertainty = uncertainty + Disagreement(model, state, action, next,
+                                               NoiseOfStep(model, actions.size(0), h, other));
     }
-    auto next = model.PredictNext(state, action, calls, torch::cat(noise).to(model.device()));
-    auto current = state.context.select(1, state.context.size(1) - 1);
-    auto out = model.reward->forward(current, next, state.centres, action);
     steps.push_back({next, TwoHotValue(out.reward_logits, model.reward->symlog_limit()),
-                     torch::sigmoid(out.success_logits)});
+                     torch::sigmoid(out.success_logits), uncertainty});
     state = model.Advance(state, action, next);
   }
   return steps;

@@ -24,12 +24,18 @@ struct RolloutStep {
   torch::Tensor latents;              // [B, M, L] standardised
   torch::Tensor reward;               // [B]
   torch::Tensor success_probability;  // [B]
+  torch::Tensor uncertainty;          // [B] f64, disagreement of the steps so far; if asked for
+};
+struct RolloutOptions {
+  int64_t calls = 1;  // of the denoiser per step
+  uint64_t seed = 0;
+  uint32_t episode = 0;
+  bool uncertainty = false;
 };
 // actions: [B, H, A]. Noise of row b, step h: the stream (seed, env = b, episode, step = h). H
 // steps.
 std::vector<RolloutStep> Rollout(const WorldModel& model, const RolloutStart& start,
-                                 const torch::Tensor& actions, int64_t calls, uint64_t seed,
-                                 uint32_t episode);
+                                 const torch::Tensor& actions, const RolloutOptions& options);
 
 struct RolloutImages {
   torch::Tensor rgb;    // f32 [B, V, H, W, 3]

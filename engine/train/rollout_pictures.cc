@@ -46,8 +46,9 @@ std::vector<io::Image> DrawRollout(const WorldModel& model, const Dataset& data,
       StartFromEpisode(model, data, chosen.episode, first, model.config.dynamics.context_frames);
   const auto actions = e.action.narrow(0, chosen.start + 1, chosen.steps).unsqueeze(0);
   const int64_t calls = options.calls > 0 ? options.calls : model.config.diffusion.calls;
-  const auto steps =
-      Rollout(model, start, actions, calls, options.seed, static_cast<uint32_t>(chosen.episode));
+  const auto steps = Rollout(
+      model, start, actions,
+      {.calls = calls, .seed = options.seed, .episode = static_cast<uint32_t>(chosen.episode)});
   std::vector<io::Image> frames;
   for (size_t h = 0; h < steps.size(); ++h) {
     const auto imagined = RenderLatents(model, steps[h].latents, start.anchors).rgb[0][0];

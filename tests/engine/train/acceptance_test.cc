@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "engine/train/evaluate.h"
+#include "engine/train/rank_statistics.h"
 #include "tests/engine/train/trained_toy.h"
 
 namespace gwm {

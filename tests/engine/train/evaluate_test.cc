@@ -7,8 +7,10 @@
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/io/file.h"
+#include "engine/train/rank_statistics.h"
 #include "engine/train/recipe.h"
 #include "engine/train/reset_pool.h"
+#include "engine/train/rollout_pictures.h"
 #include "tests/engine/io/test_support.h"
 #include "tests/engine/model/model_builders.h"
 #include "tests/fakes/toy_scenes.h"
@@ -26,6 +28,17 @@ TEST(RocAucTest, MatchesHandValues) {
   EXPECT_DOUBLE_EQ(RocAuc({1, 2, 2, 3}, {false, true, false, true}), 0.875);
   EXPECT_TRUE(std::isnan(RocAuc({1, 2}, {true, true})));
   EXPECT_TRUE(std::isnan(RocAuc({}, {})));
+}
+
+TEST(RankCorrelationTest, MatchesHandValues) {
+  EXPECT_DOUBLE_EQ(RankCorrelation({1, 2, 3}, {10, 20, 400}), 1);
+  EXPECT_DOUBLE_EQ(RankCorrelation({1, 2, 3}, {3, 2, 1}), -1);
+  // Ranks 1 2 3 4 5 against 2 1 4 3 5: 1 - 6 * 4 / (5 * 24).
+  EXPECT_DOUBLE_EQ(RankCorrelation({1, 2, 3, 4, 5}, {20, 10, 40, 30, 50}), 0.8);
+  // Tied values share their rank: 1.5 1.5 3 against 1 2 3.
+  EXPECT_NEAR(RankCorrelation({7, 7, 9}, {1, 2, 3}), std::sqrt(0.75), 1e-12);
+  EXPECT_TRUE(std::isnan(RankCorrelation({1, 1, 1}, {1, 2, 3})));
+  EXPECT_TRUE(std::isnan(RankCorrelation({}, {})));
 }
 
 Json Figures(const WorldModel& model, const Dataset& data,
@@ -58,6 +71,69 @@ TEST(EvaluateTest, ReportsEveryFigureOfEveryHorizonAndKind) {
     EXPECT_TRUE(json[kind].contains("success_auc"));
   }
   EXPECT_FALSE(json.contains("noisy"));
+}
+
+TEST(EvaluateTest, RanksRolloutsByTheModelsDoubtWhenAsked) {
+  const auto model = testing::ShakenModel("grid");
+  const auto data = testing::ToyDataset(2, {.seed = 1, .frames = 24});
+  const EvaluateOptions options{.horizons = {1, 5}, .quiet = true, .uncertainty = true};
+  const auto asked = Json::parse(Evaluate(*model, data, options)->json)["all"]["horizons"];
+  for (const char* horizon : {"1", "5"}) {
+    const Json& u = asked[horizon]["uncertainty"];
+    for (const char* name : {"rank_correlation", "rank_correlation_of_change"}) {
+      ASSERT_TRUE(u[name].is_number()) << name;
+      EXPECT_LE(std::abs(u[name].get<double>()), 1);
+    }
+  }
+  // Summed over the steps.
+  EXPECT_GT(asked["5"]["uncertainty"]["mean"].get<double>(),
+            asked["1"]["uncertainty"]["mean"].get<double>());
+  auto plain = Figures(*model, data, {1, 5})["all"]["horizons"];
+  EXPECT_FALSE(plain["5"].contains("uncertainty"));
+  EXPECT_EQ(plain["5"]["psnr"], asked["5"]["psnr"]);
+}
+
+TEST(EvaluateTest, JudgesImaginedStatesFromACameraThatTheModelNeverSaw) {
+  auto config = testing::TinyConfig("grid");
+  config.views = 1;
+  const auto model = WorldModel::Create(config, 1).value();
+  const auto two_views = testing::ToyDataset(1, {.seed = 1, .frames = 24});
+  auto one_view = two_views;
+  for (auto& e : one_view.episodes) {
+    e.rgb = e.rgb.narrow(1, 0, 1);
+    e.depth_mm = e.depth_mm.narrow(1, 0, 1);
+    e.intrinsics = e.intrinsics.narrow(0, 0, 1);
+    e.world_from_cam = e.world_from_cam.narrow(0, 0, 1);
+  }
+  EvaluateOptions options{.horizons = {1, 5}, .quiet = true};
+  options.novel_view = &two_views;
+  const auto all = Json::parse(Evaluate(*model, one_view, options)->json)["all"];
+  for (const char* horizon : {"1", "5"}) {
+    const Json& novel = all["novel_view"]["horizons"][horizon];
+    EXPECT_GT(novel["psnr_tokenizer"].get<double>(), 5) << horizon;
+    EXPECT_GT(novel["psnr"].get<double>(), 5) << horizon;
+    EXPECT_GT(novel["psnr_repeat_last"].get<double>(), 5) << horizon;
+    // Another camera sees another picture.
+    EXPECT_NE(novel["psnr_tokenizer"], all["horizons"][horizon]["psnr_tokenizer"]);
+  }
+}
+
+TEST(RolloutPicturesTest, TheMedianAndTheWorstRolloutOfATaskBecomeGifs) {
+  const auto model = testing::ShakenModel("grid");
+  const auto data = testing::ToyDataset(2, {.seed = 1, .frames = 24});
+  const EvaluateOptions options{.horizons = {1, 5}, .quiet = true};
+  const auto result = Evaluate(*model, data, options).value();
+  ASSERT_FALSE(result.starts.empty());
+  EXPECT_EQ(result.starts[0].steps, 5);
+  const io::ScratchFolder folder;
+  ASSERT_TRUE(
+      WriteRolloutPictures(*model, data, result.starts, options, folder.path() + "/gifs").ok());
+  for (const char* name : {"median", "worst"}) {
+    const auto path = folder.path() + "/gifs/" + result.starts[0].task + "-" + name + ".gif";
+    const auto gif = io::ReadFile(path);
+    ASSERT_TRUE(gif.ok()) << gif.status();
+    EXPECT_EQ(gif->substr(0, 6), "GIF89a");
+  }
 }
 
 TEST(EvaluateTest, RepeatLastIsTheErrorOfTheStartFrame) {

@@ -139,7 +139,7 @@ ImageScore TrainedToy::FourSteps() const {
     const auto start = StartFromEpisode(*model, data_, i, starts, 1);
     std::vector<torch::Tensor> actions;
     for (int64_t h = 1; h <= 4; ++h) actions.push_back(e.action.index_select(0, starts + h));
-    const auto steps = Rollout(*model, start, torch::stack(actions, 1), 1, 5, 0);
+    const auto steps = Rollout(*model, start, torch::stack(actions, 1), {.seed = 5});
     const auto real = RealImages(e, starts + 4);
     error += MeanSquare(RenderLatents(*model, steps[3].latents, start.anchors).rgb - real);
     repeat += MeanSquare(RealImages(e, starts) - real);
@@ -154,7 +154,8 @@ std::vector<double> TrainedToy::StillLuminance() const {
   };
   const double first = mean(model->Standardise(start.anchors.latents));
   std::vector<double> relative;
-  for (const auto& step : Rollout(*model, start, torch::zeros({1, 30, kToyActionDim}), 1, 5, 0)) {
+  for (const auto& step :
+       Rollout(*model, start, torch::zeros({1, 30, kToyActionDim}), {.seed = 5})) {
     relative.push_back(mean(step.latents) / first);
   }
   return relative;
