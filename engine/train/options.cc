@@ -40,6 +40,12 @@ void VisitDynamicsLoss(DynamicsLossOptions& o, Visitor&& field) {
   field("action_dropout", o.action_dropout);
 }
 template <typename Visitor>
+void VisitRewardLoss(RewardLossOptions& o, Visitor&& field) {
+  field("latent_noise", o.latent_noise);
+  field("imagined_share", o.imagined_share);
+  field("imagined_steps", o.imagined_steps);
+}
+template <typename Visitor>
 void VisitTop(TrainOptions& o, Visitor&& field) {
   field("seed", o.seed);
   field("bf16_checkpoint", o.bf16_checkpoint);
@@ -54,7 +60,8 @@ absl::StatusOr<TrainOptions> OverrideTrainOptions(TrainOptions options, const st
   if (!json.is_object()) return absl::InvalidArgumentError("config: not a JSON object");
   JsonFieldReader reader{json, "", {}, {}};
   VisitTop(options, reader);
-  GWM_RETURN_IF_ERROR(reader.Close({"vae", "dynamics", "reward", "vae_loss", "dynamics_loss"}));
+  GWM_RETURN_IF_ERROR(
+      reader.Close({"vae", "dynamics", "reward", "vae_loss", "dynamics_loss", "reward_loss"}));
   const auto stage = [](auto& group, auto& field) { VisitStage(group, field); };
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "vae", options.vae, stage));
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "dynamics", options.dynamics, stage));
@@ -63,6 +70,8 @@ absl::StatusOr<TrainOptions> OverrideTrainOptions(TrainOptions options, const st
                                     [](auto& g, auto& field) { VisitVaeLoss(g, field); }));
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "dynamics_loss", options.dynamics_loss,
                                     [](auto& g, auto& field) { VisitDynamicsLoss(g, field); }));
+  GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "reward_loss", options.reward_loss,
+                                    [](auto& g, auto& field) { VisitRewardLoss(g, field); }));
   return options;
 }
 
@@ -75,6 +84,7 @@ std::string TrainOptionsToJson(const TrainOptions& options) {
   VisitStage(copy.reward, JsonFieldWriter{json["reward"]});
   VisitVaeLoss(copy.vae_loss, JsonFieldWriter{json["vae_loss"]});
   VisitDynamicsLoss(copy.dynamics_loss, JsonFieldWriter{json["dynamics_loss"]});
+  VisitRewardLoss(copy.reward_loss, JsonFieldWriter{json["reward_loss"]});
   return json.dump(2) + "\n";
 }
 

@@ -48,6 +48,14 @@ struct DynamicsLossOptions {
   double action_dropout = 0.1;  // share of rows trained without the action
 };
 
+struct RewardLossOptions {
+  double latent_noise = 0.05;  // on both latents of a transition, standardised units
+  // Share of rows whose latents the dynamics imagined (imagined_sequences.h): the head learns what
+  // drifted latents are worth.
+  double imagined_share = 0;
+  int64_t imagined_steps = 20;  // length of those rollouts
+};
+
 struct TrainOptions {
   uint64_t seed = 0;
   bool bf16_checkpoint = true;
@@ -58,6 +66,7 @@ struct TrainOptions {
   StageOptions reward{.steps = 3000, .batch = 64, .learning_rate = 1e-3};
   VaeLossOptions vae_loss;
   DynamicsLossOptions dynamics_loss;
+  RewardLossOptions reward_loss;
 };
 
 // JSON as in ConfigToJson; unknown fields are InvalidArgument.

@@ -1,16 +1,21 @@
+#include "engine/train/imagined_sequences.h"
 #include "engine/train/random.h"
 #include "engine/train/stages.h"
 
 namespace gwm {
 namespace {
 
-// Noise on the latents, in standardised units: imagined latents are never exact.
-constexpr double kLatentNoise = 0.05;
+struct Transitions {
+  const std::vector<LatentSequence>& real;
+  std::vector<LatentSequence> imagined;
+};
 
-LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& sequences, int64_t batch,
-                     torch::Generator& g) {
+LossTerms RewardLoss(WorldModel& model, const Transitions& transitions, const RewardLossOptions& o,
+                     int64_t batch, torch::Generator& g) {
   std::vector<torch::Tensor> before, after, centres, action, reward, terminated, success;
   for (int64_t b = 0; b < batch; ++b) {
+    const bool imagined = !transitions.imagined.empty() && DrawUniform(g) < o.imagined_share;
+    const auto& sequences = imagined ? transitions.imagined : transitions.real;
     const auto& s =
         sequences[static_cast<size_t>(DrawInt(0, static_cast<int64_t>(sequences.size()), g))];
     const int64_t t = DrawInt(1, s.frames(), g);
@@ -28,7 +33,7 @@ LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& seque
   };
   const auto noisy = [&](const std::vector<torch::Tensor>& x) {
     auto z = model.Standardise(stack(x));
-    return z + kLatentNoise * DrawNormal(z.sizes(), g, device);
+    return z + o.latent_noise * DrawNormal(z.sizes(), g, device);
   };
   auto z0 = noisy(before);
   auto z1 = noisy(after);
@@ -47,9 +52,15 @@ LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& seque
 
 absl::Status TrainReward(WorldModel& model, const std::vector<LatentSequence>& sequences,
                          const TrainOptions& options, const StagePaths& paths) {
+  const auto& loss = options.reward_loss;
+  Transitions transitions{sequences, {}};
+  if (loss.imagined_share > 0) {
+    transitions.imagined =
+        ImagineSequences(model, sequences, loss.imagined_steps, options.seed, paths.quiet);
+  }
   auto run = RunOf("reward", options.reward, options, paths);
   run.loss = [&](int64_t, torch::Generator& g) {
-    return RewardLoss(model, sequences, options.reward.batch / options.reward.shards, g);
+    return RewardLoss(model, transitions, loss, options.reward.batch / options.reward.shards, g);
   };
   return RunStage(*model.reward, run);
 }

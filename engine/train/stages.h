@@ -31,7 +31,8 @@ absl::Status TrainTokenizer(WorldModel& model, const Dataset& data, const TrainO
 absl::Status TrainDynamics(WorldModel& model, const std::vector<LatentSequence>& sequences,
                            const TrainOptions& options, const StagePaths& paths);
 
-// Reward, termination and success on real transitions with noise on the latents.
+// Reward, termination and success on real transitions with noise on the latents, and on imagined
+// ones (options.reward_loss).
 absl::Status TrainReward(WorldModel& model, const std::vector<LatentSequence>& sequences,
                          const TrainOptions& options, const StagePaths& paths);
 
