@@ -15,11 +15,11 @@ from PIL import Image, ImageDraw, ImageFont
 from demo.metrics import Array
 from demo.rollouts import FIRST_START, camera_of, frames_at
 
-SHEET_HORIZONS = (5, 10, 20)
+SHEET_HORIZONS = (5, 20)
 COLUMNS = ("real", "imagined", "repeat last", "novel camera")
 # Along the camera's own axes: a little to the right and up, turned to nothing else.
 NOVEL_OFFSET_M = (0.08, -0.05, 0.0)
-GIF_STEPS, GIF_DELAY_MS = 60, 100
+GIF_STEPS, GIF_DELAY_MS = 40, 100
 SCALE, MARGIN, LABEL_HEIGHT = 3, 6, 18
 INK, PAPER = (32, 32, 32), (255, 255, 255)
 
@@ -72,24 +72,27 @@ _EMPTY = Gaussians(*(np.zeros((0, *shape), np.float32) for shape in ((3,), (3,),
 
 
 def contact_sheet(stories: Sequence[Story], path: Path) -> None:
-    """One row per story and horizon; columns as in COLUMNS."""
+    """One row per story, one group of COLUMNS per horizon."""
     height, width = (SCALE * side for side in stories[0].real[0].shape[:2])
-    rows = [(story, horizon) for story in stories for horizon in SHEET_HORIZONS if horizon in story.novel]
-    left = 150
-    size = (
-        left + len(COLUMNS) * (width + MARGIN) + MARGIN,
-        LABEL_HEIGHT + MARGIN + len(rows) * (height + MARGIN) + MARGIN,
-    )
+    left, top = 150, 2 * LABEL_HEIGHT + MARGIN
+    columns = len(SHEET_HORIZONS) * len(COLUMNS)
+    size = (left + columns * (width + MARGIN) + MARGIN, top + len(stories) * (height + MARGIN) + MARGIN)
     sheet = Image.new("RGB", size, PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
-    for column, title in enumerate(COLUMNS):
-        draw.text((left + column * (width + MARGIN) + MARGIN, MARGIN), title, INK, font)
-    for index, (story, horizon) in enumerate(rows):
-        top = LABEL_HEIGHT + MARGIN + index * (height + MARGIN)
-        draw.text((MARGIN, top), f"{story.name}\n{horizon} steps ahead", INK, font)
-        cells = (story.real[horizon], story.imagined[horizon], story.real[0], story.novel[horizon])
-        for column, cell in enumerate(cells):
-            sheet.paste(_enlarge(cell), (left + column * (width + MARGIN) + MARGIN, top))
+    for group, horizon in enumerate(SHEET_HORIZONS):
+        for column, title in enumerate(COLUMNS):
+            x = left + (group * len(COLUMNS) + column) * (width + MARGIN) + MARGIN
+            if column == 0:
+                draw.text((x, MARGIN), f"{horizon} steps ahead", INK, font)
+            draw.text((x, MARGIN + LABEL_HEIGHT), title, INK, font)
+            for row, story in enumerate(stories):
+                if horizon not in story.novel:
+                    continue
+                cells = (story.real[horizon], story.imagined[horizon], story.real[0], story.novel[horizon])
+                y = top + row * (height + MARGIN)
+                sheet.paste(_enlarge(cells[column]), (x, y))
+    for row, story in enumerate(stories):
+        draw.text((MARGIN, top + row * (height + MARGIN)), story.name, INK, font)
     sheet.save(path)
 
 

@@ -6,6 +6,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/catch_torch.h"
 #include "engine/base/device.h"
@@ -30,6 +31,8 @@ ABSL_FLAG(std::string, checkpoint, "", "eval: the checkpoint folder");
 ABSL_FLAG(std::string, episodes, "", "eval: folder of episode files");
 ABSL_FLAG(std::string, gifs, "",
           "eval: folder for GIFs of the median and the worst rollout of each task");
+ABSL_FLAG(std::vector<std::string>, horizons, std::vector<std::string>({"1", "5", "10", "20"}),
+          "eval: steps after which images are judged");
 ABSL_FLAG(bool, uncertainty, false,
           "eval: how well the model's own doubt ranks its errors (one more call per step)");
 ABSL_FLAG(std::string, novel_view, "",
@@ -49,7 +52,7 @@ constexpr char kUsage[] = R"(trains and evaluates Gaussian World Models.
   gwm-train all      --data=DIR[,DIR] --out=DIR [--profile=gwm-small] [--model=FILE] [--train=FILE]
   gwm-train vae|dynamics|reward  (the same flags: one stage; the stages before it are read from --out)
   gwm-train eval     --checkpoint=DIR --episodes=DIR [--json=FILE] [--sheet=FILE.png] [--calls=N]
-                     [--novel_view=DIR] [--gifs=DIR] [--uncertainty] [--card=TITLE]
+                     [--horizons=1,5,10,20] [--novel_view=DIR] [--gifs=DIR] [--uncertainty=true] [--card=TITLE]
 
 A killed training goes on where it stopped when the same command is given again.
 
@@ -82,6 +85,20 @@ absl::Status Train(const std::string& command) {
   options.device = absl::GetFlag(FLAGS_device);
   options.threads = absl::GetFlag(FLAGS_threads);
   return gwm::RunRecipe(options);
+}
+
+absl::StatusOr<std::vector<int64_t>> Horizons() {
+  std::vector<int64_t> horizons;
+  for (const auto& word : absl::GetFlag(FLAGS_horizons)) {
+    int64_t horizon = 0;
+    if (!absl::SimpleAtoi(word, &horizon) || horizon < 1 || horizon > 1000) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--horizons has '", word, "'; whole numbers from 1 to 1000 are allowed"));
+    }
+    horizons.push_back(horizon);
+  }
+  if (horizons.empty()) return absl::InvalidArgumentError("--horizons is empty; 1,5 for example");
+  return horizons;
 }
 
 absl::Status WriteResults(const gwm::WorldModel& model, const gwm::Dataset& data,
@@ -117,6 +134,7 @@ absl::Status Eval() {
     GWM_ASSIGN_OR_RETURN(auto data, gwm::LoadDataset({episodes}, loaded.model->config));
     gwm::EvaluateOptions options{.calls = absl::GetFlag(FLAGS_calls),
                                  .uncertainty = absl::GetFlag(FLAGS_uncertainty)};
+    GWM_ASSIGN_OR_RETURN(options.horizons, Horizons());
     gwm::Dataset novel_view;
     if (const auto folder = absl::GetFlag(FLAGS_novel_view); !folder.empty()) {
       auto config = loaded.model->config;

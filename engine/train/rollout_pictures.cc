@@ -15,7 +15,7 @@
 namespace gwm {
 namespace {
 
-constexpr int kZoom = 3;
+constexpr int kZoom = 2;
 constexpr int kGap = 6;
 constexpr int kCaption = 18;
 constexpr int kFrameMs = 150;
