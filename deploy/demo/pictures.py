@@ -79,20 +79,23 @@ def contact_sheet(stories: Sequence[Story], path: Path) -> None:
     size = (left + columns * (width + MARGIN) + MARGIN, top + len(stories) * (height + MARGIN) + MARGIN)
     sheet = Image.new("RGB", size, PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
+
+    def left_of(group: int, column: int) -> int:
+        return left + (group * len(COLUMNS) + column) * (width + MARGIN) + MARGIN
+
     for group, horizon in enumerate(SHEET_HORIZONS):
+        draw.text((left_of(group, 0), MARGIN), f"{horizon} steps ahead", INK, font)
         for column, title in enumerate(COLUMNS):
-            x = left + (group * len(COLUMNS) + column) * (width + MARGIN) + MARGIN
-            if column == 0:
-                draw.text((x, MARGIN), f"{horizon} steps ahead", INK, font)
-            draw.text((x, MARGIN + LABEL_HEIGHT), title, INK, font)
-            for row, story in enumerate(stories):
-                if horizon not in story.novel:
-                    continue
-                cells = (story.real[horizon], story.imagined[horizon], story.real[0], story.novel[horizon])
-                y = top + row * (height + MARGIN)
-                sheet.paste(_enlarge(cells[column]), (x, y))
+            draw.text((left_of(group, column), MARGIN + LABEL_HEIGHT), title, INK, font)
     for row, story in enumerate(stories):
-        draw.text((MARGIN, top + row * (height + MARGIN)), story.name, INK, font)
+        y = top + row * (height + MARGIN)
+        draw.text((MARGIN, y), story.name, INK, font)
+        for group, horizon in enumerate(SHEET_HORIZONS):
+            if horizon not in story.novel:
+                continue
+            cells = (story.real[horizon], story.imagined[horizon], story.real[0], story.novel[horizon])
+            for column, cell in enumerate(cells):
+                sheet.paste(_enlarge(cell), (left_of(group, column), y))
     sheet.save(path)
 
 

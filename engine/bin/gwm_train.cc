@@ -127,14 +127,14 @@ absl::Status Eval() {
   if (episodes.empty())
     return absl::InvalidArgumentError("--episodes is missing: a folder of episode files");
   return gwm::CatchTorch("eval", [&]() -> absl::Status {
+    gwm::EvaluateOptions options{.calls = absl::GetFlag(FLAGS_calls),
+                                 .uncertainty = absl::GetFlag(FLAGS_uncertainty)};
+    GWM_ASSIGN_OR_RETURN(options.horizons, Horizons());
     GWM_ASSIGN_OR_RETURN(const auto device, gwm::ChooseDevice(absl::GetFlag(FLAGS_device)));
     gwm::UseComputeThreads(absl::GetFlag(FLAGS_threads));
     GWM_ASSIGN_OR_RETURN(auto loaded, gwm::LoadCheckpoint(checkpoint));
     loaded.model->To(device);
     GWM_ASSIGN_OR_RETURN(auto data, gwm::LoadDataset({episodes}, loaded.model->config));
-    gwm::EvaluateOptions options{.calls = absl::GetFlag(FLAGS_calls),
-                                 .uncertainty = absl::GetFlag(FLAGS_uncertainty)};
-    GWM_ASSIGN_OR_RETURN(options.horizons, Horizons());
     gwm::Dataset novel_view;
     if (const auto folder = absl::GetFlag(FLAGS_novel_view); !folder.empty()) {
       auto config = loaded.model->config;

@@ -79,7 +79,7 @@ class Evaluator {
  public:
   Evaluator(const WorldModel& model, const Dataset& data, const EvaluateOptions& options)
       : model_(model), data_(data), options_(options) {
-    calls_ = options.calls > 0 ? options.calls : model.config.diffusion.calls;
+    calls_ = options.CallsFor(model);
     longest_ = *std::max_element(options.horizons.begin(), options.horizons.end());
   }
 
@@ -119,14 +119,6 @@ class Evaluator {
     return (episode + 1) % n;
   }
 
-  // [B, H, A]: the actions after each start; beyond the end the last one is repeated.
-  static torch::Tensor ActionsFrom(const EpisodeTensors& e, const torch::Tensor& starts,
-                                   int64_t steps) {
-    auto index = starts.unsqueeze(1) + torch::arange(1, steps + 1);
-    return e.action.index_select(0, index.clamp_max(e.frames() - 1).flatten())
-        .reshape({starts.size(0), steps, -1});
-  }
-
   void RunEpisode(size_t i) {
     const auto& e = data_.episodes[i];
     if (e.frames() <= options_.first_start + 1) return;
@@ -141,10 +133,10 @@ class Evaluator {
                        .seed = options_.seed,
                        .episode = static_cast<uint32_t>(i),
                        .uncertainty = options_.uncertainty};
-    const auto steps = Rollout(model_, start, ActionsFrom(e, starts, longest_), how);
+    const auto steps = Rollout(model_, start, ActionsAfter(e, starts, longest_), how);
     how.uncertainty = false;
     const auto& wrong = data_.episodes[Other(i)];
-    const auto shuffled = Rollout(model_, start, ActionsFrom(wrong, starts, longest_), how);
+    const auto shuffled = Rollout(model_, start, ActionsAfter(wrong, starts, longest_), how);
     ScoreRewards(e, starts, steps);
     for (int64_t h : options_.horizons) {
       auto rows = (starts + h < e.frames()).nonzero().squeeze(-1);
@@ -216,7 +208,7 @@ class Evaluator {
     auto first = torch::zeros({1}, torch::kLong);
     const auto start = StartFromEpisode(model_, data_, i, first, 1);
     const auto steps =
-        Rollout(model_, start, ActionsFrom(e, first, 100),
+        Rollout(model_, start, ActionsAfter(e, first, 100),
                 {.calls = calls_, .seed = options_.seed, .episode = static_cast<uint32_t>(i)});
     auto real_first = RealRgb(e, first);
     auto real_last = RealRgb(e, first + 100);

@@ -29,6 +29,10 @@ struct EvaluateOptions {
   // Not owned. Episodes with one view more than the model takes, for the figures of a novel view
   // (evaluate_novel.h); they go into "all".
   const Dataset* novel_view = nullptr;
+
+  int64_t CallsFor(const WorldModel& model) const {
+    return calls > 0 ? calls : model.config.diffusion.calls;
+  }
 };
 
 // One rollout of the evaluation, for pictures.

@@ -21,6 +21,21 @@ torch::Tensor NoiseOfStep(const WorldModel& model, int64_t rows, int64_t step,
   return torch::cat(noise).to(model.device());
 }
 
+// cameras_of: int64_t row -> Cameras.
+template <typename CamerasOf>
+RolloutImages RenderRows(const WorldModel& model, const torch::Tensor& latents,
+                         const Anchors& anchors, const CamerasOf& cameras_of) {
+  torch::NoGradGuard no_grad;
+  const auto gaussians = DecodeStandardised(model, latents, anchors);
+  std::vector<torch::Tensor> rgb, depth;
+  for (int64_t b = 0; b < latents.size(0); ++b) {
+    const auto image = Render(gaussians[b], cameras_of(b), StateRenderOptions(gaussians[b]));
+    rgb.push_back(image.rgb);
+    depth.push_back(image.depth);
+  }
+  return {torch::stack(rgb), torch::stack(depth)};
+}
+
 }  // namespace
 
 RolloutStart StartFromEpisode(const WorldModel& model, const Dataset& data, size_t episode,
@@ -74,19 +89,24 @@ std::vector<RolloutStep> Rollout(const WorldModel& model, const RolloutStart& st
   return steps;
 }
 
+torch::Tensor ActionsAfter(const EpisodeTensors& episode, const torch::Tensor& starts,
+                           int64_t steps) {
+  const auto index = starts.unsqueeze(1) + torch::arange(1, steps + 1);
+  return episode.action.index_select(0, index.clamp_max(episode.frames() - 1).flatten())
+      .reshape({starts.size(0), steps, -1});
+}
+
 RolloutImages RenderLatents(const WorldModel& model, const torch::Tensor& latents,
                             const Anchors& anchors) {
-  torch::NoGradGuard no_grad;
-  auto gaussians = DecodeStandardised(model, latents, anchors);
-  std::vector<torch::Tensor> rgb, depth;
-  for (int64_t b = 0; b < latents.size(0); ++b) {
-    const auto& scene = anchors.reset;
-    const Cameras cameras{scene.intrinsics[b], scene.world_from_cam[b], scene.height, scene.width};
-    auto image = Render(gaussians[b], cameras, StateRenderOptions(gaussians[b]));
-    rgb.push_back(image.rgb);
-    depth.push_back(image.depth);
-  }
-  return {torch::stack(rgb), torch::stack(depth)};
+  const auto& scene = anchors.reset;
+  return RenderRows(model, latents, anchors, [&](int64_t b) {
+    return Cameras{scene.intrinsics[b], scene.world_from_cam[b], scene.height, scene.width};
+  });
+}
+
+RolloutImages RenderLatentsFrom(const WorldModel& model, const torch::Tensor& latents,
+                                const Anchors& anchors, const Cameras& cameras) {
+  return RenderRows(model, latents, anchors, [&](int64_t) { return cameras; });
 }
 
 }  // namespace gwm

@@ -6,6 +6,7 @@
 
 #include "engine/data/dataset.h"
 #include "engine/model/world_model.h"
+#include "engine/scene/camera.h"
 
 namespace gwm {
 
@@ -19,6 +20,10 @@ struct RolloutStart {
 // model's context takes and the episode has. history = 1 starts from the single frame.
 RolloutStart StartFromEpisode(const WorldModel& model, const Dataset& data, size_t episode,
                               const torch::Tensor& starts, int64_t history);
+
+// [B, steps, A]: the actions after each start; beyond the episode's end the last one is repeated.
+torch::Tensor ActionsAfter(const EpisodeTensors& episode, const torch::Tensor& starts,
+                           int64_t steps);
 
 struct RolloutStep {
   torch::Tensor latents;              // [B, M, L] standardised
@@ -44,6 +49,9 @@ struct RolloutImages {
 // Rendered from the decoded Gaussians at the cameras of the reset frames.
 RolloutImages RenderLatents(const WorldModel& model, const torch::Tensor& latents,
                             const Anchors& anchors);
+// The same from cameras that all rows share.
+RolloutImages RenderLatentsFrom(const WorldModel& model, const torch::Tensor& latents,
+                                const Anchors& anchors, const Cameras& cameras);
 
 }  // namespace gwm
 

@@ -8,6 +8,7 @@
 #include "engine/base/status.h"
 #include "engine/io/file.h"
 #include "engine/io/image.h"
+#include "engine/perception/rgbd.h"
 #include "engine/scene/image_metrics.h"
 #include "engine/train/contact_sheet.h"
 #include "engine/train/rollout.h"
@@ -44,16 +45,15 @@ std::vector<io::Image> DrawRollout(const WorldModel& model, const Dataset& data,
   const auto first = torch::full({1}, chosen.start, torch::kLong);
   const auto start =
       StartFromEpisode(model, data, chosen.episode, first, model.config.dynamics.context_frames);
-  const auto actions = e.action.narrow(0, chosen.start + 1, chosen.steps).unsqueeze(0);
-  const int64_t calls = options.calls > 0 ? options.calls : model.config.diffusion.calls;
-  const auto steps = Rollout(
-      model, start, actions,
-      {.calls = calls, .seed = options.seed, .episode = static_cast<uint32_t>(chosen.episode)});
+  const auto steps = Rollout(model, start, ActionsAfter(e, first, chosen.steps),
+                             {.calls = options.CallsFor(model),
+                              .seed = options.seed,
+                              .episode = static_cast<uint32_t>(chosen.episode)});
   std::vector<io::Image> frames;
   for (size_t h = 0; h < steps.size(); ++h) {
     const auto imagined = RenderLatents(model, steps[h].latents, start.anchors).rgb[0][0];
     const int64_t at = chosen.start + static_cast<int64_t>(h) + 1;
-    const auto real = e.rgb[at][0].to(torch::kFloat) / 255;
+    const auto real = RgbInUnit(e.rgb[at][0]);
     const double psnr = PsnrOf((imagined - real).square().mean().item<double>());
     frames.push_back(DrawStep(real, imagined,
                               absl::StrFormat("%s %s  step %d: real | imagined %.1f dB | error x%g",

@@ -11,8 +11,6 @@ namespace {
 // group order.
 struct VaeBatch {
   torch::Tensor reset_pixels, target_pixels;
-  // The same with colours that render to the images: what the decoder starts from and aims at.
-  torch::Tensor reset_fitted, target_fitted;
   torch::Tensor intrinsics, world_from_cam;  // of the targets
   torch::Tensor group;                       // i64 [G*k]: the reset row of each target
 };
@@ -23,18 +21,13 @@ torch::Tensor FirstOfGroup(const VaeBatch& batch) {
   return torch::arange(0, targets, targets / batch.reset_pixels.size(0), batch.group.options());
 }
 
-void AddFitted(const ModelConfig& config, VaeBatch& batch) {
-  const int64_t passes = config.tokenizer.colour_passes;
-  const auto fitted = [&](const torch::Tensor& pixels, const torch::Tensor& intrinsics,
-                          const torch::Tensor& world_from_cam) {
-    if (passes == 0) return pixels;
-    return PixelsFromScene(FitToOwnViews(
-        SceneFromPixels(pixels, intrinsics, world_from_cam, config.gaussian_size), passes));
-  };
-  const auto first = FirstOfGroup(batch);
-  batch.reset_fitted = fitted(batch.reset_pixels, batch.intrinsics.index_select(0, first),
-                              batch.world_from_cam.index_select(0, first));
-  batch.target_fitted = fitted(batch.target_pixels, batch.intrinsics, batch.world_from_cam);
+// The pixels with colours that render to them: what the decoder starts from and aims at.
+torch::Tensor FittedPixels(const ModelConfig& config, const torch::Tensor& pixels,
+                           const torch::Tensor& intrinsics, const torch::Tensor& world_from_cam) {
+  if (config.tokenizer.colour_passes == 0) return pixels;
+  return PixelsFromScene(
+      FitToOwnViews(SceneFromPixels(pixels, intrinsics, world_from_cam, config.gaussian_size),
+                    config.tokenizer.colour_passes));
 }
 
 VaeBatch DrawBatch(const Dataset& data, const ModelConfig& config, int64_t groups,
@@ -63,7 +56,6 @@ VaeBatch DrawBatch(const Dataset& data, const ModelConfig& config, int64_t group
   batch.intrinsics = torch::cat(intrinsics).to(device);
   batch.world_from_cam = torch::cat(poses).to(device);
   batch.group = torch::arange(groups, torch::kLong).repeat_interleave(per_group).to(device);
-  AddFitted(config, batch);
   return batch;
 }
 
@@ -83,10 +75,15 @@ LossTerms GridLoss(GridTokenizer& tokenizer, const ModelConfig& config, const Va
   const int64_t views = batch.reset_pixels.size(1);
   for (auto& skip : skips) skip = spread(skip.unflatten(0, {-1, views})).flatten(0, 1);
   auto latents = SampleLatents(posterior, config.tokenizer.latent_noise, g);
-  auto decoded =
-      tokenizer.DecodePixels(latents, spread(batch.reset_fitted), spread(reset.mean), skips);
+  const auto first = FirstOfGroup(batch);
+  const auto kept =
+      FittedPixels(config, batch.reset_pixels, batch.intrinsics.index_select(0, first),
+                   batch.world_from_cam.index_select(0, first));
+  const auto wanted =
+      FittedPixels(config, batch.target_pixels, batch.intrinsics, batch.world_from_cam);
+  auto decoded = tokenizer.DecodePixels(latents, spread(kept), spread(reset.mean), skips);
   auto weight = ChangedWeight(batch.target_pixels, spread(batch.reset_pixels), o.changed_weight);
-  auto pixel = PixelLoss(decoded.pixels, batch.target_fitted, weight, o.depth);
+  auto pixel = PixelLoss(decoded.pixels, wanted, weight, o.depth);
   auto kl = KlLoss(posterior) + KlLoss(reset);
   auto total = pixel + o.kl * kl;
   LossTerms terms = {{"loss", total}, {"pixel", pixel}, {"kl", kl}};
@@ -122,7 +119,9 @@ LossTerms SetLoss(Tokenizer& tokenizer, const ModelConfig& config, const VaeBatc
   auto fresh = decoded.Slice(scene.gaussians.count(), decoded.count());
   auto weight = ChangedWeight(batch.target_pixels, batch.reset_pixels.index_select(0, batch.group),
                               o.changed_weight);
-  auto pixel = PixelLoss(PixelsFromScene(kept), batch.target_fitted, weight, o.depth);
+  const auto wanted =
+      FittedPixels(config, batch.target_pixels, batch.intrinsics, batch.world_from_cam);
+  auto pixel = PixelLoss(PixelsFromScene(kept), wanted, weight, o.depth);
   const int64_t rows = std::min(o.rendered_rows, batch.group.size(0));
   auto rendered = RenderedLoss(decoded, scene, batch.target_pixels, weight, rows);
   auto kl = KlLoss(posterior);
