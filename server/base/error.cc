@@ -66,6 +66,9 @@ absl::Status BeyondLimit(std::string_view field, std::string_view message) {
 absl::Status Unsupported(std::string_view field, std::string_view message) {
   return FieldError(absl::StatusCode::kUnimplemented, kUnsupported, field, message);
 }
+absl::Status StepConflict(std::string_view field, std::string_view message) {
+  return FieldError(absl::StatusCode::kAborted, kStepConflict, field, message);
+}
 
 std::string Quoted(std::string_view value) {
   const bool cut = value.size() > kMaxQuotedBytes;

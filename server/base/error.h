@@ -22,6 +22,7 @@ inline constexpr std::string_view kServerRestarted = "SERVER_RESTARTED";
 inline constexpr std::string_view kNeedsReset = "NEEDS_RESET";
 inline constexpr std::string_view kClosed = "CLOSED";
 inline constexpr std::string_view kLimit = "LIMIT";
+inline constexpr std::string_view kStepConflict = "STEP_CONFLICT";
 inline constexpr std::string_view kOverloaded = "OVERLOADED";
 inline constexpr std::string_view kQuota = "QUOTA";
 inline constexpr std::string_view kGpuMemory = "GPU_MEMORY";
@@ -50,6 +51,7 @@ absl::Status BadTensor(std::string_view field, std::string_view message);
 absl::Status BadField(std::string_view field, std::string_view message);
 absl::Status BeyondLimit(std::string_view field, std::string_view message);
 absl::Status Unsupported(std::string_view field, std::string_view message);
+absl::Status StepConflict(std::string_view field, std::string_view message);
 
 // The value in quotes for a message: ASCII, at most 64 bytes of it.
 std::string Quoted(std::string_view value);

@@ -35,7 +35,7 @@ constexpr std::array kCodes = {
             "RESOURCE_EXHAUSTED", kGpuMemory},
     CodeRow{absl::StatusCode::kFailedPrecondition, grpc::StatusCode::FAILED_PRECONDITION,
             "FAILED_PRECONDITION", kNeedsReset},
-    CodeRow{absl::StatusCode::kAborted, grpc::StatusCode::ABORTED, "ABORTED", kBug},
+    CodeRow{absl::StatusCode::kAborted, grpc::StatusCode::ABORTED, "ABORTED", kStepConflict},
     CodeRow{absl::StatusCode::kOutOfRange, grpc::StatusCode::OUT_OF_RANGE, "OUT_OF_RANGE", kLimit},
     CodeRow{absl::StatusCode::kUnimplemented, grpc::StatusCode::UNIMPLEMENTED, "UNIMPLEMENTED",
             kUnsupported},

@@ -30,6 +30,7 @@ struct Limits {
   uint32_t max_queue_length = 1024;
   uint32_t max_batch_rows = 64;
   uint32_t max_imagine_streams = 32;
+  uint64_t max_replay_bytes = uint64_t{4} << 20;
 };
 
 // Meaning: ServerConfig in proto/gwm/v1/config.proto, field by field.

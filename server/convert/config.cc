@@ -94,6 +94,7 @@ v1::Limits ToProto(const Limits& limits) {
   out.set_max_queue_length(limits.max_queue_length);
   out.set_max_batch_rows(limits.max_batch_rows);
   out.set_max_imagine_streams(limits.max_imagine_streams);
+  out.set_max_replay_bytes(limits.max_replay_bytes);
   return out;
 }
 
@@ -111,6 +112,7 @@ absl::StatusOr<Limits> FromProto(const v1::Limits& in) {
   Take(in.max_queue_length(), out.max_queue_length);
   Take(in.max_batch_rows(), out.max_batch_rows);
   Take(in.max_imagine_streams(), out.max_imagine_streams);
+  Take(in.max_replay_bytes(), out.max_replay_bytes);
   RETURN_IF_ERROR(Take(in.has_min_idle_ttl(), in.min_idle_ttl(), "min_idle_ttl", out.min_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_max_idle_ttl(), in.max_idle_ttl(), "max_idle_ttl", out.max_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_default_idle_ttl(), in.default_idle_ttl(), "default_idle_ttl",

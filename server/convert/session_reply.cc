@@ -98,6 +98,7 @@ absl::Status FillSession(const Session& session, const WorldSpec& spec,
   out.set_max_episode_steps(config.max_episode_steps);
   *out.mutable_lease_expires_at() = ToProto(session.ExpiresAt());
   out.set_state_bytes(uint64_t{config.num_envs} * static_cast<uint64_t>(spec.state_bytes));
+  out.set_replays_calls(true);
   for (const Env& env : envs) {
     v1::EnvStatus& status = *out.add_envs();
     status.set_phase(PhaseToProto(env.phase));
@@ -114,6 +115,7 @@ void FillReset(ResetResult result, v1::ResetReply& out) {
   *out.mutable_intrinsics() = Matrices(result.cameras, &Camera::intrinsics, 3);
   *out.mutable_world_from_cam() = Matrices(result.cameras, &Camera::world_from_cam, 4);
   FillTiming(result.timing, result.busy, *out.mutable_timing());
+  out.set_replayed(result.replayed);
 }
 
 void FillStep(StepResult result, v1::StepReply& out) {
@@ -126,6 +128,7 @@ void FillStep(StepResult result, v1::StepReply& out) {
   out.mutable_step_index()->Add(result.step_index.begin(), result.step_index.end());
   FillRowStatus(result.row_status, *out.mutable_row_status());
   FillTiming(result.timing, result.busy, *out.mutable_timing());
+  out.set_replayed(result.replayed);
 }
 
 void FillChunk(ImagineResult result, v1::ImagineChunk& out) {

@@ -4,7 +4,9 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "engine/io/sha256.h"
 #include "server/base/error.h"
 #include "server/base/status.h"
 #include "server/convert/duration.h"
@@ -14,6 +16,8 @@
 
 namespace gwm::server {
 namespace {
+
+constexpr size_t kMaxRequestIdBytes = 64;
 
 absl::StatusOr<int> ParseSamplerCalls(uint32_t calls, const std::string& field, int fallback,
                                       const WorldSpec& spec) {
@@ -149,6 +153,7 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
   ASSIGN_OR_RETURN(config.idle_ttl, ParseIdleTtl(request, limits));
   ASSIGN_OR_RETURN(config.max_lifetime, ParseMaxLifetime(request, limits));
   config.max_episode_steps = request.max_episode_steps();
+  config.max_replay_bytes = limits.max_replay_bytes;
   RETURN_IF_ERROR(
       CheckObservedPixels(config.observations, config.num_envs, std::nullopt, spec, limits));
   return config;
@@ -173,6 +178,19 @@ absl::StatusOr<std::vector<uint32_t>> ParseEnvIds(
   return ids;
 }
 
+absl::StatusOr<std::optional<ReplayKey>> ParseReplayKey(const v1::RequestContext& context,
+                                                        const google::protobuf::Message& request) {
+  const std::string& id = context.request_id();
+  if (id.empty()) return std::optional<ReplayKey>();
+  if (id.size() > kMaxRequestIdBytes || !std::all_of(id.begin(), id.end(), absl::ascii_isprint)) {
+    return BadField("context.request_id", absl::StrCat(Quoted(id), "; up to ", kMaxRequestIdBytes,
+                                                       " printable ASCII characters are allowed"));
+  }
+  // The type is part of it: requests of two RPCs may have the same bytes.
+  const std::string bytes = request.GetTypeName() + '\n' + request.SerializeAsString();
+  return std::optional<ReplayKey>({.request_id = id, .fingerprint = io::Sha256Hex(bytes)});
+}
+
 absl::StatusOr<ResetArgs> ParseReset(const v1::ResetRequest& request, const SessionConfig& config,
                                      size_t n, const WorldSpec& spec) {
   ResetArgs args;
@@ -180,6 +198,7 @@ absl::StatusOr<ResetArgs> ParseReset(const v1::ResetRequest& request, const Sess
   ASSIGN_OR_RETURN(args.observations, ObservationsOr(request.observations(), config.observations));
   RETURN_IF_ERROR(CheckPoolIndices(request, n, spec));
   args.pool_indices.assign(request.pool_indices().begin(), request.pool_indices().end());
+  ASSIGN_OR_RETURN(args.replay, ParseReplayKey(request.context(), request));
   if (request.has_frames()) {
     ASSIGN_OR_RETURN(args.frames, ParseFrames(request.frames(), "frames", spec));
     const size_t rows = args.frames->rows.size();
@@ -203,6 +222,12 @@ absl::StatusOr<StepArgs> ParseStep(const v1::StepRequest& request, const Session
   ASSIGN_OR_RETURN(args.camera,
                    ParseOptionalCamera(request.has_camera(), request.camera(), limits));
   RETURN_IF_ERROR(CheckObservedPixels(args.observations, n, args.camera, spec, limits));
+  if (request.expected_step_size() != 0 && request.expected_step_size() != static_cast<int>(n)) {
+    return BadField("expected_step", absl::StrCat(request.expected_step_size(),
+                                                  " entries; none or ", n, " are allowed"));
+  }
+  args.expected_step.assign(request.expected_step().begin(), request.expected_step().end());
+  ASSIGN_OR_RETURN(args.replay, ParseReplayKey(request.context(), request));
   return args;
 }
 

@@ -4,6 +4,7 @@
 #ifndef GWM_SERVER_CONVERT_SESSION_REQUEST_H_
 #define GWM_SERVER_CONVERT_SESSION_REQUEST_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,10 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
 // The environments that a call concerns; empty means all.
 absl::StatusOr<std::vector<uint32_t>> ParseEnvIds(
     const google::protobuf::RepeatedField<uint32_t>& env_ids, uint32_t num_envs);
+
+// The call's name with a fingerprint of `request`; absent when the client gave none.
+absl::StatusOr<std::optional<ReplayKey>> ParseReplayKey(const v1::RequestContext& context,
+                                                        const google::protobuf::Message& request);
 
 // `n` is the number of environments named. The result may point into the request, which outlives
 // it. An `episode` init is left to rpc/, which knows where the files are.

@@ -99,6 +99,7 @@ v1::SimulatorSpec ToProto(const WorldSpec& spec, bool episodes) {
   out.set_control_dt_s(spec.control_dt_s);
   for (const std::string& task : spec.tasks) out.add_tasks(task);
   out.set_gaussians(static_cast<uint64_t>(spec.gaussians));
+  out.set_replays_calls(true);
   return out;
 }
 

@@ -71,6 +71,9 @@ Metrics::Metrics()
       env_steps_(Counters(registry_, "gwm_env_steps_total", "Environment steps.")),
       imagined_steps_(
           Counters(registry_, "gwm_imagined_steps_total", "Steps of imagined branches.")),
+      replayed_(Counters(registry_, "gwm_replayed_steps_total",
+                         "Repeated Steps and Resets answered from memory.")
+                    .Add({})),
       denoiser_calls_(
           Counters(registry_, "gwm_denoiser_calls_total", "Denoiser calls, one per row.")),
       rows_failed_(Counters(registry_, "gwm_row_failures_total", "Rows without a usable result.")

@@ -46,6 +46,8 @@ class Metrics {
 
   // Rows that succeeded, rows that failed, and denoiser calls of all of them.
   void EnvSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls);
+  // A repeated Step or Reset was answered from memory.
+  void Replayed() { replayed_.Increment(); }
   void ImaginedSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls);
   // Images of `pixels` pixels together.
   void Rendered(uint64_t images, uint64_t pixels);
@@ -84,6 +86,7 @@ class Metrics {
   prometheus::Gauge& pool_used_bytes_;
   Family<prometheus::Counter>& env_steps_;
   Family<prometheus::Counter>& imagined_steps_;
+  prometheus::Counter& replayed_;
   Family<prometheus::Counter>& denoiser_calls_;
   prometheus::Counter& rows_failed_;
   prometheus::Counter& frames_rendered_;

@@ -30,7 +30,7 @@ class UnaryCall final : public CallRecord, private grpc::ServerUnaryReactor {
  public:
   template <typename Request>
   static std::shared_ptr<UnaryCall> Start(const RpcDeps& deps, std::string rpc,
-                                          const grpc::CallbackServerContext& context,
+                                          grpc::CallbackServerContext& context,
                                           const Request& request, Reply* reply) {
     std::shared_ptr<UnaryCall> call(
         new UnaryCall(deps, std::move(rpc), context, request.ByteSizeLong(), reply));
@@ -54,7 +54,7 @@ class UnaryCall final : public CallRecord, private grpc::ServerUnaryReactor {
   grpc::ServerUnaryReactor* reactor() { return this; }
 
  private:
-  UnaryCall(const RpcDeps& deps, std::string rpc, const grpc::CallbackServerContext& context,
+  UnaryCall(const RpcDeps& deps, std::string rpc, grpc::CallbackServerContext& context,
             size_t request_bytes, Reply* reply)
       : CallRecord(deps, std::move(rpc), context, request_bytes, CallTime::kLimited),
         reply_(reply) {}

@@ -18,12 +18,12 @@ absl::Time DeadlineOf(const RpcDeps& deps, const grpc::CallbackServerContext& co
 
 }  // namespace
 
-CallRecord::CallRecord(const RpcDeps& deps, std::string rpc,
-                       const grpc::CallbackServerContext& context, size_t request_bytes,
-                       CallTime time)
+CallRecord::CallRecord(const RpcDeps& deps, std::string rpc, grpc::CallbackServerContext& context,
+                       size_t request_bytes, CallTime time)
     : CallHandle(DeadlineOf(deps, context, time)),
       deps_(deps),
       rpc_(std::move(rpc)),
+      context_(context),
       started_at_(deps.clock->Now()),
       admitted_(deps.gate->Enter()) {
   deps_.metrics->RpcStarted(rpc_, request_bytes);
@@ -42,6 +42,11 @@ std::optional<grpc::Status> CallRecord::End(const absl::Status& status, size_t r
     deps_.log->Error(absl::StrCat(rpc_, ": ", status.ToString()));
   } else if (!status.ok()) {
     deps_.log->Debug(absl::StrCat(rpc_, ": ", status.ToString()));
+  }
+  // For clients that leave retries to their gRPC library.
+  if (const auto wait = DetailsOf(status).retry_after; wait.has_value()) {
+    context_.AddTrailingMetadata("grpc-retry-pushback-ms",
+                                 absl::StrCat(absl::ToInt64Milliseconds(*wait)));
   }
   deps_.gate->Leave();
   return wire;

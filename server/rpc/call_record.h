@@ -21,7 +21,8 @@ enum class CallTime { kLimited, kUnlimited };  // whether Limits.max_call_time a
 // Thread-safe.
 class CallRecord : public CallHandle {
  public:
-  CallRecord(const RpcDeps& deps, std::string rpc, const grpc::CallbackServerContext& context,
+  // `context` outlives the call's end.
+  CallRecord(const RpcDeps& deps, std::string rpc, grpc::CallbackServerContext& context,
              size_t request_bytes, CallTime time);
 
   // False: the server is shutting down, and the call is to be refused with DrainingError().
@@ -34,6 +35,7 @@ class CallRecord : public CallHandle {
  private:
   const RpcDeps& deps_;
   const std::string rpc_;
+  grpc::CallbackServerContext& context_;
   const absl::Time started_at_;
   const bool admitted_;
   std::atomic<bool> ended_ = false;

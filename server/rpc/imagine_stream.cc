@@ -13,8 +13,8 @@
 namespace gwm::server {
 
 grpc::ServerWriteReactor<v1::ImagineChunk>* ImagineStream::Start(
-    const RpcDeps& deps, const grpc::CallbackServerContext& context,
-    const v1::ImagineRequest& request, std::atomic<uint32_t>* open_streams) {
+    const RpcDeps& deps, grpc::CallbackServerContext& context, const v1::ImagineRequest& request,
+    std::atomic<uint32_t>* open_streams) {
   std::shared_ptr<ImagineStream> stream(new ImagineStream(deps, context, request, open_streams));
   stream->self_ = stream;
   const absl::Status status = Guarded([&] { return stream->Begin(request); });
@@ -22,7 +22,7 @@ grpc::ServerWriteReactor<v1::ImagineChunk>* ImagineStream::Start(
   return stream.get();
 }
 
-ImagineStream::ImagineStream(const RpcDeps& deps, const grpc::CallbackServerContext& context,
+ImagineStream::ImagineStream(const RpcDeps& deps, grpc::CallbackServerContext& context,
                              const v1::ImagineRequest& request, std::atomic<uint32_t>* open_streams)
     : CallRecord(deps, "Simulator.Imagine", context, request.ByteSizeLong(), CallTime::kUnlimited),
       deps_(deps),

@@ -25,13 +25,14 @@ class ImagineStream final : public CallRecord,
                             public std::enable_shared_from_this<ImagineStream> {
  public:
   // `open_streams` counts the streams; it and the request outlive the stream.
-  static grpc::ServerWriteReactor<v1::ImagineChunk>* Start(
-      const RpcDeps& deps, const grpc::CallbackServerContext& context,
-      const v1::ImagineRequest& request, std::atomic<uint32_t>* open_streams);
+  static grpc::ServerWriteReactor<v1::ImagineChunk>* Start(const RpcDeps& deps,
+                                                           grpc::CallbackServerContext& context,
+                                                           const v1::ImagineRequest& request,
+                                                           std::atomic<uint32_t>* open_streams);
   ~ImagineStream() override;
 
  private:
-  ImagineStream(const RpcDeps& deps, const grpc::CallbackServerContext& context,
+  ImagineStream(const RpcDeps& deps, grpc::CallbackServerContext& context,
                 const v1::ImagineRequest& request, std::atomic<uint32_t>* open_streams);
 
   absl::Status Begin(const v1::ImagineRequest& request);

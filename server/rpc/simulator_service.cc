@@ -30,11 +30,18 @@ absl::StatusOr<SessionCall> FindSession(const RpcDeps& deps, std::shared_ptr<Cal
   return SessionCall{std::move(call), std::move(session), std::move(env_ids), deps.clock};
 }
 
-void CountSteps(const StepResult& result, Metrics& metrics) {
+void Count(const ResetResult& result, Metrics& metrics) {
+  if (result.replayed) return metrics.Replayed();
+  CountImages(result.observations, metrics);
+}
+
+void Count(const StepResult& result, Metrics& metrics) {
+  if (result.replayed) return metrics.Replayed();
   uint64_t failed = 0;
   for (const absl::Status& status : result.row_status) failed += status.ok() ? 0 : 1;
   const uint64_t rows = result.row_status.size();
   metrics.EnvSteps(rows - failed, failed, rows * result.timing.sampler_calls);
+  CountImages(result.observations, metrics);
 }
 
 }  // namespace
@@ -101,7 +108,7 @@ grpc::ServerUnaryReactor* SimulatorService::Reset(grpc::CallbackServerContext* c
                    deps_.device->Submit(std::make_unique<ResetWork>(
                        std::move(target), std::move(args),
                        Answer<ResetResult>([call, this](absl::StatusOr<ResetResult> result) {
-                         if (result.ok()) CountImages(result->observations, *deps_.metrics);
+                         if (result.ok()) Count(*result, *deps_.metrics);
                          call->FinishWith(std::move(result), FillReset);
                        })));
                    return absl::OkStatus();
@@ -117,12 +124,9 @@ grpc::ServerUnaryReactor* SimulatorService::Step(grpc::CallbackServerContext* co
                      ParseStep(*request, target.session->config(), target.env_ids.size(),
                                deps_.device->spec(), deps_.limits));
     deps_.device->Submit(std::make_unique<SessionStepWork>(
-        std::move(target), args,
+        std::move(target), std::move(args),
         Answer<StepResult>([call, this](absl::StatusOr<StepResult> result) {
-          if (result.ok()) {
-            CountSteps(*result, *deps_.metrics);
-            CountImages(result->observations, *deps_.metrics);
-          }
+          if (result.ok()) Count(*result, *deps_.metrics);
           call->FinishWith(std::move(result), FillStep);
         })));
     return absl::OkStatus();

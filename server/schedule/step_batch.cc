@@ -24,6 +24,7 @@ std::vector<Begun> BeginAll(const std::vector<StepBatchEntry>& entries,
       entry.work->Refuse(own.status());
       continue;
     }
+    if (own->empty()) continue;  // answered by itself
     begun.push_back({entry, own->size()});
     std::move(own->begin(), own->end(), std::back_inserter(rows));
   }

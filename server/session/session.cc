@@ -25,7 +25,8 @@ Session::Session(std::string id, SessionConfig config, absl::Time now)
       config_(config),
       created_at_(now),
       lease_(config_.idle_ttl, config_.max_lifetime, now),
-      envs_(FreshEnvs(config_)) {}
+      envs_(FreshEnvs(config_)),
+      replies_(config_.max_replay_bytes) {}
 
 absl::StatusOr<std::vector<Env>> Session::Read(std::span<const uint32_t> env_ids) const {
   absl::MutexLock lock(&mutex_);
@@ -36,11 +37,23 @@ absl::StatusOr<std::vector<Env>> Session::Read(std::span<const uint32_t> env_ids
   return envs;
 }
 
-absl::Status Session::Commit(std::span<const uint32_t> env_ids, std::vector<Env> envs) {
+absl::Status Session::Commit(std::span<const uint32_t> env_ids, std::vector<Env> envs,
+                             std::optional<Answered> answered) {
   absl::MutexLock lock(&mutex_);
   if (closed_) return ClosedError();
   for (size_t row = 0; row < env_ids.size(); ++row) std::swap(envs_[env_ids[row]], envs[row]);
+  if (answered.has_value()) {
+    replies_.Keep(env_ids, *std::move(answered));
+  } else {
+    replies_.Forget(env_ids);
+  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<StoredReplyPtr> Session::FindReply(const ReplayKey& key) const {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return ClosedError();
+  return replies_.Find(key);
 }
 
 void Session::Close() {
@@ -48,6 +61,7 @@ void Session::Close() {
   absl::MutexLock lock(&mutex_);
   closed_ = true;
   released.swap(envs_);
+  replies_ = ReplayLog(0);
 }
 
 void Session::BeginUse(absl::Time now) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "server/base/clock.h"
 #include "server/session/lease.h"
 #include "server/session/observation.h"
+#include "server/session/replay_log.h"
 
 namespace gwm::server {
 
@@ -28,6 +30,7 @@ struct SessionConfig {
   absl::Duration idle_ttl = absl::Seconds(300);
   absl::Duration max_lifetime = absl::Hours(24);
   uint32_t max_episode_steps = 0;  // 0: episodes are never truncated
+  uint64_t max_replay_bytes = 0;   // of replies kept for repeated calls
 };
 
 enum class EnvPhase { kNeedsReset, kRunning, kDone, kFailed };
@@ -57,10 +60,12 @@ class Session {
   // closed.
   absl::StatusOr<std::vector<Env>> Read(std::span<const uint32_t> env_ids) const
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Replaces the named environments, all at once. FailedPrecondition / CLOSED, changing nothing,
-  // once closed.
-  absl::Status Commit(std::span<const uint32_t> env_ids, std::vector<Env> envs)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Replaces the named environments and keeps the reply, all at once. FailedPrecondition / CLOSED,
+  // changing nothing, once closed. answered: absent for a call that will not be repeated.
+  absl::Status Commit(std::span<const uint32_t> env_ids, std::vector<Env> envs,
+                      std::optional<Answered> answered = std::nullopt) ABSL_LOCKS_EXCLUDED(mutex_);
+  // As ReplayLog::Find, and FailedPrecondition / CLOSED once closed.
+  absl::StatusOr<StoredReplyPtr> FindReply(const ReplayKey& key) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Gives the states back. Idempotent.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -77,6 +82,7 @@ class Session {
   mutable absl::Mutex mutex_;
   Lease lease_ ABSL_GUARDED_BY(mutex_);
   std::vector<Env> envs_ ABSL_GUARDED_BY(mutex_);
+  ReplayLog replies_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

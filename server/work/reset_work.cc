@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "server/base/status.h"
+#include "server/work/kept_result.h"
 
 namespace gwm::server {
 namespace {
@@ -71,6 +72,8 @@ std::vector<ResetRequest> ResetWork::Requests(const World& world, const std::vec
 }
 
 absl::StatusOr<ResetResult> ResetWork::Reset(World& world, const RunTiming& timing) {
+  ASSIGN_OR_RETURN(auto kept, FindKept<ResetResult>(*call_.session, args_.replay));
+  if (kept.has_value()) return *std::move(kept);
   ResetResult result{.timing = timing};
   ASSIGN_OR_RETURN(std::vector<Env> envs, NextEnvs());
   ASSIGN_OR_RETURN(const auto states, world.Reset(Requests(world, envs, result)));
@@ -86,10 +89,12 @@ absl::StatusOr<ResetResult> ResetWork::Reset(World& world, const RunTiming& timi
   ASSIGN_OR_RETURN(result.observations, Observe(world, views, args_.observations));
   const absl::Time now = call_.clock->Now();
   RETURN_IF_ERROR(call_.call->Alive(now, kPhaseRunning));
-  RETURN_IF_ERROR(call_.session->Commit(call_.env_ids, std::move(envs)));
   result.timing.batch_rows = static_cast<uint32_t>(states.size());
   result.busy = now - timing.started;
-  return result;
+  absl::StatusOr<ResetResult> answer = std::move(result);
+  RETURN_IF_ERROR(
+      call_.session->Commit(call_.env_ids, std::move(envs), ForReplay(args_.replay, answer)));
+  return answer;
 }
 
 }  // namespace gwm::server

@@ -18,6 +18,7 @@ struct ResetArgs {
   std::vector<uint32_t>
       pool_indices;  // one per environment, or empty: chosen by (seed, env, episode)
   ObservationSet observations = 0;
+  std::optional<ReplayKey> replay;  // absent: the call will not be repeated
 };
 
 struct ResetResult {
@@ -27,6 +28,7 @@ struct ResetResult {
   std::vector<std::vector<Camera>> cameras;  // of each environment
   RunTiming timing;
   absl::Duration busy;
+  bool replayed = false;  // computed before, for the same call
 };
 
 class ResetWork : public Work {

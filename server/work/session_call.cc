@@ -27,7 +27,19 @@ const char* WhyNot(EnvPhase phase) {
 
 absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
                                              const std::vector<uint32_t>& env_ids) {
+  return ReadRunning(session, env_ids, {});
+}
+
+absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
+                                             const std::vector<uint32_t>& env_ids,
+                                             const std::vector<uint64_t>& expected_step) {
   ASSIGN_OR_RETURN(std::vector<Env> envs, session.Read(env_ids));
+  for (size_t row = 0; row < expected_step.size(); ++row) {
+    if (envs[row].steps == expected_step[row]) continue;
+    return StepConflict(absl::StrCat("expected_step[", row, "]"),
+                        absl::StrCat(expected_step[row], ", but environment ", env_ids[row],
+                                     " has made ", envs[row].steps, " steps"));
+  }
   for (size_t row = 0; row < envs.size(); ++row) {
     if (envs[row].phase == EnvPhase::kRunning) continue;
     return MakeError(

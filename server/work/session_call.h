@@ -42,6 +42,11 @@ class Answer {
 // that is not, or CLOSED.
 absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
                                              const std::vector<uint32_t>& env_ids);
+// As above; before that, Aborted / STEP_CONFLICT unless each environment has made as many steps as
+// `expected_step` says. Empty: not checked.
+absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
+                                             const std::vector<uint32_t>& env_ids,
+                                             const std::vector<uint64_t>& expected_step);
 
 }  // namespace gwm::server
 

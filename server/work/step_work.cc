@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "server/base/error.h"
 #include "server/base/status.h"
+#include "server/work/kept_result.h"
 
 namespace gwm::server {
 
@@ -20,11 +21,16 @@ SessionStepWork::SessionStepWork(SessionCall call, StepArgs args, Answer<StepRes
     : StepWork(call.call, &*call.session, static_cast<int>(call.env_ids.size()),
                args.sampler_calls),
       call_(std::move(call)),
-      args_(args),
+      args_(std::move(args)),
       answer_(std::move(answer)) {}
 
 absl::StatusOr<std::vector<StepRequest>> SessionStepWork::Begin() {
-  ASSIGN_OR_RETURN(envs_, ReadRunning(*call_.session, call_.env_ids));
+  ASSIGN_OR_RETURN(auto kept, FindKept<StepResult>(*call_.session, args_.replay));
+  if (kept.has_value()) {
+    Reply(*std::move(kept));
+    return std::vector<StepRequest>();
+  }
+  ASSIGN_OR_RETURN(envs_, ReadRunning(*call_.session, call_.env_ids, args_.expected_step));
   const size_t action_dim = args_.actions.size() / envs_.size();
   std::vector<StepRequest> rows(envs_.size());
   for (size_t row = 0; row < rows.size(); ++row) {
@@ -79,11 +85,13 @@ absl::StatusOr<StepResult> SessionStepWork::Finish(World& world, std::span<StepR
   }
   const absl::Time now = call_.clock->Now();
   RETURN_IF_ERROR(call_.call->Alive(now, kPhaseRunning));
-  RETURN_IF_ERROR(call_.session->Commit(call_.env_ids, std::move(envs_)));
   result.busy = now - timing.started;
   // With nothing to show, the row's own status is the answer.
-  if (all_failed) return rows.front().status;
-  return result;
+  absl::StatusOr<StepResult> answer = std::move(result);
+  if (all_failed) answer = rows.front().status;
+  RETURN_IF_ERROR(
+      call_.session->Commit(call_.env_ids, std::move(envs_), ForReplay(args_.replay, answer)));
+  return answer;
 }
 
 }  // namespace gwm::server

@@ -15,7 +15,9 @@ struct StepArgs {
   std::span<const float> actions;  // [n, A], checked; borrowed from the request until the answer
   ObservationSet observations = 0;
   int sampler_calls = 1;
-  std::optional<Camera> camera;  // absent: the environments' own
+  std::optional<Camera> camera;         // absent: the environments' own
+  std::vector<uint64_t> expected_step;  // one per row, or empty: not checked
+  std::optional<ReplayKey> replay;      // absent: the call will not be repeated
 };
 
 // One entry per row.
@@ -30,6 +32,7 @@ struct StepResult {
   Observations observations;
   RunTiming timing;
   absl::Duration busy;
+  bool replayed = false;  // computed before, for the same call
 };
 
 class SessionStepWork : public StepWork {

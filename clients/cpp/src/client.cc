@@ -15,6 +15,7 @@ namespace {
 
 using internal::Assign;
 using internal::FromProto;
+using internal::Repeat;
 using internal::ToProto;
 using std::chrono::milliseconds;
 
@@ -74,17 +75,19 @@ bool Client::IsServing(const std::string& service) {
 
 Spec Client::GetSpec() {
   return FromProto(wire_->Call<v1::SimulatorSpec>(wire_->simulator(), &v1::Simulator::Stub::GetSpec,
-                                                  v1::GetSpecRequest(), kDefaultTimeout));
+                                                  v1::GetSpecRequest(), kDefaultTimeout,
+                                                  Repeat::kSafe));
 }
 
 ServerInfo Client::GetServerInfo() {
   return FromProto(wire_->Call<v1::ServerInfo>(wire_->server(), &v1::Server::Stub::GetServerInfo,
-                                               v1::GetServerInfoRequest(), kDefaultTimeout));
+                                               v1::GetServerInfoRequest(), kDefaultTimeout,
+                                               Repeat::kSafe));
 }
 
 Limits Client::GetLimits() {
   return FromProto(wire_->Call<v1::Limits>(wire_->server(), &v1::Server::Stub::GetLimits,
-                                           v1::GetLimitsRequest(), kDefaultTimeout));
+                                           v1::GetLimitsRequest(), kDefaultTimeout, Repeat::kSafe));
 }
 
 Session Client::CreateSession(const SessionOptions& options) {
@@ -95,17 +98,17 @@ Session Client::CreateSession(const SessionOptions& options) {
   Assign(options.observations, request.mutable_observations());
   if (options.idle_ttl.count() != 0) *request.mutable_idle_ttl() = ToProto(options.idle_ttl);
   request.set_max_episode_steps(options.max_episode_steps);
-  const auto reply = wire_->Call<v1::Session>(
-      wire_->simulator(), &v1::Simulator::Stub::CreateSession, request, options.timeout);
-  return Session(wire_, std::make_unique<Session::State>(
-                            Session::State{reply.session_id(), reply.num_envs(), reply.seed()}));
+  const auto reply =
+      wire_->Call<v1::Session>(wire_->simulator(), &v1::Simulator::Stub::CreateSession, request,
+                               options.timeout, Repeat::kOnlyIfRefused);
+  return Session(wire_, std::make_unique<Session::State>(reply));
 }
 
 LatentTokens Client::Encode(const Frames& frames) {
   v1::EncodeRequest request;
   *request.mutable_frames() = ToProto(frames);
   auto reply = wire_->Call<v1::EncodeReply>(wire_->perception(), &v1::Perception::Stub::Encode,
-                                            request, kDefaultTimeout);
+                                            request, kDefaultTimeout, Repeat::kSafe);
   return {FromProto(reply.mutable_latents()), FromProto(reply.mutable_centres())};
 }
 
@@ -117,7 +120,7 @@ Images Client::Decode(const Tensor& latents, const Frames& anchors, const Render
   for (RenderOutput output : options.outputs) request.add_outputs(ToProto(output));
   request.set_rgb_dtype(options.rgb_f32 ? v1::DTYPE_F32 : v1::DTYPE_U8);
   auto reply = wire_->Call<v1::DecodeReply>(wire_->perception(), &v1::Perception::Stub::Decode,
-                                            request, options.timeout);
+                                            request, options.timeout, Repeat::kSafe);
   return FromProto(reply.mutable_images());
 }
 
@@ -125,7 +128,7 @@ FeatureTokens Client::Features(const Frames& frames) {
   v1::FeaturesRequest request;
   *request.mutable_frames() = ToProto(frames);
   auto reply = wire_->Call<v1::FeaturesReply>(wire_->perception(), &v1::Perception::Stub::Features,
-                                              request, kDefaultTimeout);
+                                              request, kDefaultTimeout, Repeat::kSafe);
   return {FromProto(reply.mutable_features()), FromProto(reply.mutable_centres())};
 }
 

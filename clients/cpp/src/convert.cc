@@ -141,7 +141,8 @@ Spec FromProto(const v1::SimulatorSpec& proto) {
             .width = proto.width(),
             .control_dt_s = proto.control_dt_s(),
             .state_bytes_per_env = proto.state_bytes_per_env(),
-            .gaussians = proto.gaussians()};
+            .gaussians = proto.gaussians(),
+            .replays_calls = proto.replays_calls()};
   if (proto.actions_size() > 0) spec.action = FieldFromProto(proto.actions(0));
   for (const auto& field : proto.observations()) spec.observations.push_back(FieldFromProto(field));
   for (const auto& camera : proto.cameras()) spec.cameras.push_back(CameraFromProto(camera));
@@ -169,6 +170,7 @@ Limits FromProto(const v1::Limits& proto) {
           .max_imagine_steps = proto.max_imagine_steps(),
           .max_imagine_branches = proto.max_imagine_branches(),
           .max_perception_rows = proto.max_perception_rows(),
+          .max_replay_bytes = proto.max_replay_bytes(),
           .max_call_time =
               std::chrono::milliseconds(static_cast<int64_t>(Milliseconds(proto.max_call_time())))};
 }
@@ -178,7 +180,8 @@ ResetResult FromProto(v1::ResetReply* reply) {
           .pool_indices = ToVector<uint32_t>(reply->pool_indices()),
           .episode = ToVector<uint64_t>(reply->episode()),
           .intrinsics = FromProto(reply->mutable_intrinsics()),
-          .world_from_cam = FromProto(reply->mutable_world_from_cam())};
+          .world_from_cam = FromProto(reply->mutable_world_from_cam()),
+          .replayed = reply->replayed()};
 }
 
 StepResult FromProto(v1::StepReply* reply) {
@@ -193,7 +196,8 @@ StepResult FromProto(v1::StepReply* reply) {
           .timing = {.queue_ms = Milliseconds(reply->timing().queue()),
                      .device_ms = Milliseconds(reply->timing().gpu()),
                      .batch_rows = reply->timing().batch_size(),
-                     .sampler_calls = reply->timing().sampler_calls()}};
+                     .sampler_calls = reply->timing().sampler_calls()},
+          .replayed = reply->replayed()};
 }
 
 ImagineChunk FromProto(v1::ImagineChunk* chunk) {

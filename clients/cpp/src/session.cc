@@ -13,6 +13,7 @@ namespace {
 
 using internal::Assign;
 using internal::FromProto;
+using internal::Repeat;
 using internal::ToProto;
 using std::chrono::milliseconds;
 
@@ -96,8 +97,10 @@ ResetResult Session::Reset(const ResetOptions& options) {
   if (options.seed) request.set_seed(*options.seed);
   SetInit(options.init, &request);
   Assign(options.observations, request.mutable_observations());
+  request.mutable_context()->set_request_id(state_->NextRequestId());
   auto reply = wire_->Call<v1::ResetReply>(wire_->simulator(), &v1::Simulator::Stub::Reset, request,
-                                           options.timeout);
+                                           options.timeout, state_->repeat());
+  state_->Note(options.env_ids, std::vector<uint64_t>(state_->num_envs, 0));
   return FromProto(&reply);
 }
 
@@ -109,9 +112,13 @@ StepResult Session::Step(const Tensor& actions, const StepOptions& options) {
   Assign(options.observations, request.mutable_observations());
   if (options.sampler_calls > 0) request.set_sampler_calls(options.sampler_calls);
   if (options.camera) *request.mutable_camera() = ToProto(*options.camera);
+  Assign(state_->Expected(options.env_ids), request.mutable_expected_step());
+  request.mutable_context()->set_request_id(state_->NextRequestId());
   auto reply = wire_->Call<v1::StepReply>(wire_->simulator(), &v1::Simulator::Stub::Step, request,
-                                          options.timeout);
-  return FromProto(&reply);
+                                          options.timeout, state_->repeat());
+  StepResult result = FromProto(&reply);
+  state_->Note(options.env_ids, result.step_index);
+  return result;
 }
 
 Images Session::Render(const RenderOptions& options) {
@@ -122,7 +129,7 @@ Images Session::Render(const RenderOptions& options) {
   for (RenderOutput output : options.outputs) request.add_outputs(ToProto(output));
   request.set_rgb_dtype(options.rgb_f32 ? v1::DTYPE_F32 : v1::DTYPE_U8);
   auto reply = wire_->Call<v1::RenderReply>(wire_->simulator(), &v1::Simulator::Stub::Render,
-                                            request, options.timeout);
+                                            request, options.timeout, Repeat::kSafe);
   return FromProto(reply.mutable_images());
 }
 
@@ -146,11 +153,22 @@ void Session::Imagine(const Tensor& actions, const ImagineOptions& options,
   if (!stopped) internal::ThrowUnlessOk(status);
 }
 
+std::vector<uint64_t> Session::Resync() {
+  v1::GetSessionRequest request;
+  request.set_session_id(id());
+  const auto reply = wire_->Call<v1::Session>(wire_->simulator(), &v1::Simulator::Stub::GetSession,
+                                              request, milliseconds(0), Repeat::kSafe);
+  std::vector<uint64_t> steps;
+  for (const v1::EnvStatus& env : reply.envs()) steps.push_back(env.step_index());
+  state_->Note({}, steps);
+  return steps;
+}
+
 milliseconds Session::Renew() {
   v1::GetSessionRequest request;
   request.set_session_id(id());
   const auto reply = wire_->Call<v1::Session>(wire_->simulator(), &v1::Simulator::Stub::GetSession,
-                                              request, milliseconds(0));
+                                              request, milliseconds(0), Repeat::kSafe);
   return milliseconds(reply.idle_ttl().seconds() * 1000 + reply.idle_ttl().nanos() / 1'000'000);
 }
 
@@ -159,7 +177,7 @@ void Session::Close() {
   v1::CloseSessionRequest request;
   request.set_session_id(state_->id);
   wire_->Call<v1::CloseSessionReply>(wire_->simulator(), &v1::Simulator::Stub::CloseSession,
-                                     request, milliseconds(0));
+                                     request, milliseconds(0), Repeat::kSafe);
   state_.reset();
 }
 

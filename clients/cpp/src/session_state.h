@@ -2,17 +2,41 @@
 #ifndef GWM_CLIENTS_CPP_SRC_SESSION_STATE_H_
 #define GWM_CLIENTS_CPP_SRC_SESSION_STATE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "clients/cpp/src/wire.h"
 #include "gwm/session.h"
+#include "gwm/v1/simulator.pb.h"
 
 namespace gwm::client {
 
+// Calls on different environments may come from several threads: they touch different entries of
+// `steps`.
 struct Session::State {
-  std::string id;
-  uint32_t num_envs = 0;
-  uint64_t seed = 0;
+  explicit State(const v1::Session& session);
+
+  // The steps that the named environments have made; empty when an id is out of range (the server
+  // says so better) or when the server does not heed them.
+  std::vector<uint64_t> Expected(const std::vector<uint32_t>& env_ids) const;
+  // The named environments (none: all) stand at `step` of the row.
+  void Note(const std::vector<uint32_t>& env_ids, const std::vector<uint64_t>& step);
+  // A name for the next call; empty when the server does not heed it.
+  std::string NextRequestId();
+  // Whether a call with such a name can be sent again.
+  internal::Repeat repeat() const;
+
+  const std::string id;
+  const uint32_t num_envs;
+  const uint64_t seed;
+
+ private:
+  const bool replays_calls_;
+  const std::string prefix_;  // random: two programs may use one session
+  std::vector<uint64_t> steps_;
+  std::atomic<uint64_t> calls_ = 0;
 };
 
 }  // namespace gwm::client

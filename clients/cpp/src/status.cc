@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <string>
 
@@ -97,6 +98,20 @@ Error::Details DetailsFromStatus(const grpc::Status& status) {
     });
     ApplyDetail(type_url, value, details);
   });
+  return details;
+}
+
+Error::Details DetailsOf(const grpc::Status& status, const grpc::ClientContext& context) {
+  Error::Details details = DetailsFromStatus(status);
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto pushback = trailers.find("grpc-retry-pushback-ms");
+  if (pushback == trailers.end() || details.retry_after.count() >= 0) return details;
+  const std::string text(pushback->second.data(), pushback->second.size());
+  char* end = nullptr;
+  const int64_t ms = std::strtoll(text.c_str(), &end, 10);
+  // Anything but a time to wait asks for no further try (gRFC A6).
+  const bool valid = !text.empty() && *end == '\0' && ms >= 0;
+  details.retry_after = valid ? std::chrono::milliseconds(ms) : std::chrono::milliseconds::max();
   return details;
 }
 

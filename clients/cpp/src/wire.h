@@ -17,6 +17,12 @@
 
 namespace gwm::client::internal {
 
+// Which failed calls may be sent again.
+enum class Repeat {
+  kSafe,           // repeating does no harm: also those whose outcome is not known
+  kOnlyIfRefused,  // those that the server certainly did not begin
+};
+
 class Wire {
  public:
   Wire(const std::string& address, const ClientOptions& options);
@@ -28,20 +34,39 @@ class Wire {
   const std::shared_ptr<grpc::Channel>& shared_channel() const { return channel_; }
 
   // One unary call, for example Call<v1::StepReply>(simulator(), &v1::Simulator::Stub::Step,
-  // request, timeout). timeout 0: the client's own.
+  // request, timeout, Repeat::kSafe). timeout 0: the client's own; repetitions included.
   template <typename Reply, typename Stub, typename Method, typename Request>
-  Reply Call(Stub& stub, Method method, const Request& request, std::chrono::milliseconds timeout) {
-    grpc::ClientContext context;
-    SetDeadline(context, timeout);
-    Reply reply;
-    ThrowUnlessOk((stub.*method)(&context, request, &reply));
-    return reply;
+  Reply Call(Stub& stub, Method method, const Request& request, std::chrono::milliseconds timeout,
+             Repeat repeat) {
+    Retry retry = StartRetry(timeout, repeat);
+    while (true) {
+      grpc::ClientContext context;
+      context.set_deadline(retry.deadline);
+      Reply reply;
+      const grpc::Status status = (stub.*method)(&context, request, &reply);
+      if (status.ok()) return reply;
+      const Error::Details details = DetailsOf(status, context);
+      if (!WaitForRetry(details, retry)) throw Error(details);
+    }
   }
 
   void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout) const;
 
  private:
+  // Where the attempts of one call stand.
+  struct Retry {
+    Repeat repeat;
+    std::chrono::system_clock::time_point deadline;
+    int attempts_left;
+    std::chrono::milliseconds wait;
+  };
+  Retry StartRetry(std::chrono::milliseconds timeout, Repeat repeat) const;
+  // Waits before the next attempt; false: there is none.
+  bool WaitForRetry(const Error::Details& details, Retry& retry) const;
+  std::chrono::system_clock::time_point DeadlineIn(std::chrono::milliseconds timeout) const;
+
   const std::chrono::milliseconds timeout_;
+  const RetryPolicy retry_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Simulator::Stub> simulator_;
   std::unique_ptr<v1::Perception::Stub> perception_;

@@ -119,17 +119,23 @@ class FakeModel(
     """The RPCs that only a model has, with answers that can be computed by hand; counts its calls.
 
     Imagine: reward of a step = sum of its action; "latent" = sum of all actions so far. Encode: latents =
-    mean colour. refuse_first: so many calls of each RPC fail with UNAVAILABLE before one succeeds.
+    mean colour. refuse_first: so many calls of each RPC fail with UNAVAILABLE before one succeeds, with
+    `pushback_ms` as the wait that they ask for. replays_calls: what sessions say of themselves.
     """
 
-    def __init__(self, refuse_first: int = 0) -> None:
+    def __init__(self, refuse_first: int = 0, replays_calls: bool = False, pushback_ms: str = "") -> None:
         self.calls: dict[str, int] = {}
+        self.steps: list[Any] = []
         self._refuse_first = refuse_first
+        self._replays_calls = replays_calls
+        self._pushback_ms = pushback_ms
         self.limits = server_pb2.Limits(max_message_bytes=8 << 20, max_pixels_per_render=1 << 16)
 
     def _count(self, name: str, context: grpc.ServicerContext) -> None:
         self.calls[name] = self.calls.get(name, 0) + 1
         if self.calls[name] <= self._refuse_first:
+            if self._pushback_ms:
+                context.set_trailing_metadata((("grpc-retry-pushback-ms", self._pushback_ms),))
             context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
 
     def GetLimits(self, request: Any, context: Any) -> Any:
@@ -141,13 +147,19 @@ class FakeModel(
 
     def CreateSession(self, request: Any, context: Any) -> Any:
         self._count("CreateSession", context)
-        return simulator_pb2.Session(session_id="s", num_envs=request.num_envs, seed=request.seed)
+        return simulator_pb2.Session(
+            session_id="s",
+            num_envs=request.num_envs,
+            seed=request.seed,
+            replays_calls=self._replays_calls,
+        )
 
     def CloseSession(self, request: Any, context: Any) -> Any:
         self._count("CloseSession", context)
         return simulator_pb2.CloseSessionReply()
 
     def Step(self, request: Any, context: Any) -> Any:
+        self.steps.append(request)
         self._count("Step", context)
         rows = request.actions.shape[0]
         flags = to_tensor(np.zeros(rows, np.bool_))

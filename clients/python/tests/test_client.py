@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import grpc
 import gwm
 import numpy as np
@@ -81,6 +83,48 @@ def test_a_step_is_never_repeated_when_it_may_have_happened() -> None:
         with pytest.raises(gwm.UnavailableError):
             session.step([[0, 0]])
     assert model.calls["Step"] == 1
+
+
+def test_a_step_is_repeated_as_it_was_where_the_server_knows_repetitions() -> None:
+    model = FakeModel(refuse_first=2, replays_calls=True)
+    retry, waits = quick_retry()
+    with model_server(model) as address, gwm.Client(address, retry=retry) as client:
+        for _ in range(3):
+            with contextlib.suppress(gwm.UnavailableError):
+                session = client.create_session(2)
+        waits.clear()
+        session.step(np.zeros((2, 2)))
+        session.step(np.zeros((1, 2)), env_ids=[1])
+    assert model.steps[0] == model.steps[1] == model.steps[2]
+    assert list(model.steps[2].expected_step) == [0, 0]
+    assert list(model.steps[3].expected_step) == [1]
+    assert model.steps[3].context.request_id not in ("", model.steps[2].context.request_id)
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize(("pushback_ms", "expected"), [("700", [0.7]), ("-1", []), ("soon", [])])
+def test_the_pushback_trailer_is_heeded(pushback_ms: str, expected: list[float]) -> None:
+    model = FakeModel(refuse_first=1, pushback_ms=pushback_ms)
+    retry, waits = quick_retry()
+    with model_server(model) as address, gwm.Client(address, retry=retry) as client:
+        with contextlib.suppress(gwm.UnavailableError):
+            client.spec()
+        waits.clear()
+        with contextlib.suppress(gwm.UnavailableError):
+            client.encode(rgbd(1))
+    assert waits == expected
+
+
+def test_a_conflict_of_step_counts_is_not_repeated() -> None:
+    retry, waits = quick_retry()
+    conflict = gwm.ConflictError("3", code=grpc.StatusCode.ABORTED, reason="STEP_CONFLICT")
+
+    def attempt(_: float) -> None:
+        raise conflict
+
+    with pytest.raises(gwm.ConflictError):
+        retry.call(attempt, 10, idempotent=True)
+    assert waits == []
 
 
 def test_a_refused_call_waits_as_long_as_the_server_asks() -> None:

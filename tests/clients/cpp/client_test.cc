@@ -64,13 +64,17 @@ Tensor Zeros(std::vector<int64_t> shape) {
 
 class ClientTest : public ::testing::Test {
  protected:
-  ClientTest() : client_(server_.address(), {.timeout = milliseconds(20'000)}) {
+  ClientTest()
+      : client_(server_.address(),
+                {.timeout = milliseconds(20'000),
+                 .retry = {.sleep = [this](milliseconds wait) { waits_.push_back(wait); }}}) {
     server_.session.set_session_id("abc");
     server_.session.set_num_envs(2);
     server_.session.set_seed(7);
     server_.session.mutable_idle_ttl()->set_seconds(300);
   }
   ScriptedServer server_;
+  std::vector<milliseconds> waits_;
   Client client_;
 };
 
@@ -326,6 +330,78 @@ TEST_F(ClientTest, KeepsCodeAndMessageWhenTheDetailsAreGarbage) {
   EXPECT_EQ(error->message(), "gone");
   EXPECT_EQ(error->reason(), "");
   EXPECT_FALSE(error->retriable());
+}
+
+TEST_F(ClientTest, NamesEachStepAndSaysWhereTheEnvironmentsAre) {
+  server_.session.set_replays_calls(true);
+  Session session = client_.CreateSession();
+  session.Reset();
+  EXPECT_FALSE(server_.reset_request.context().request_id().empty());
+  server_.step_reply.add_step_index(1);
+  session.Step(Zeros({1, 4}), {.env_ids = {1}});
+  const std::string first = server_.step_request.context().request_id();
+  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(0));
+  session.Step(Zeros({2, 4}));
+  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(0, 1));
+  EXPECT_NE(server_.step_request.context().request_id(), first);
+  session.Reset({.env_ids = {1}});
+  server_.step_reply.clear_step_index();
+  session.Step(Zeros({1, 4}), {.env_ids = {1}});
+  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(0));
+  server_.session.add_envs()->set_step_index(8);
+  server_.session.add_envs()->set_step_index(9);
+  EXPECT_THAT(session.Resync(), ElementsAre(8, 9));
+  session.Step(Zeros({2, 4}));
+  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(8, 9));
+}
+
+TEST_F(ClientTest, SendsAStepWhoseReplyWasLostAgainAsItWas) {
+  server_.session.set_replays_calls(true);
+  Session session = client_.CreateSession();
+  server_.lost_replies = 2;
+  server_.step_reply.set_replayed(true);
+  EXPECT_TRUE(session.Step(Zeros({2, 4})).replayed);
+  ASSERT_EQ(server_.step_requests.size(), 3U);
+  EXPECT_EQ(server_.step_requests[0].SerializeAsString(),
+            server_.step_requests[2].SerializeAsString());
+  ASSERT_EQ(waits_.size(), 2U);
+  EXPECT_GE(waits_[0], milliseconds(25));
+  EXPECT_LE(waits_[1], milliseconds(100));
+}
+
+TEST_F(ClientTest, NeverRepeatsAStepThatTheServerWouldCarryOutTwice) {
+  Session session = client_.CreateSession();
+  server_.lost_replies = 1;
+  EXPECT_EQ(ErrorOf([&] { session.Step(Zeros({2, 4})); })->code(), Code::kUnavailable);
+  EXPECT_EQ(server_.step_requests.size(), 1U);
+  EXPECT_EQ(server_.step_request.context().request_id(), "");
+  EXPECT_EQ(server_.step_request.expected_step_size(), 0);
+}
+
+TEST_F(ClientTest, GivesUpAfterTheLastAttemptAndAtAConflict) {
+  server_.session.set_replays_calls(true);
+  Session session = client_.CreateSession();
+  server_.lost_replies = 10;
+  EXPECT_EQ(ErrorOf([&] { session.Step(Zeros({2, 4})); })->code(), Code::kUnavailable);
+  EXPECT_EQ(server_.step_requests.size(), 4U);
+  server_.lost_status = {grpc::StatusCode::ABORTED, "expected_step[0]: 3"};
+  EXPECT_EQ(ErrorOf([&] { session.Step(Zeros({2, 4})); })->code(), Code::kAborted);
+  EXPECT_EQ(server_.step_requests.size(), 5U);
+}
+
+TEST_F(ClientTest, WaitsAsLongAsTheServerAsksAndNotBeyondTheTimeout) {
+  server_.session.set_replays_calls(true);
+  Session session = client_.CreateSession();
+  server_.lost_replies = 1;
+  server_.pushback_ms = "700";
+  session.Step(Zeros({2, 4}));
+  EXPECT_THAT(waits_, ElementsAre(milliseconds(700)));
+  for (const char* pushback : {"-1", "soon", "3600000"}) {
+    server_.lost_replies = 1;
+    server_.pushback_ms = pushback;
+    EXPECT_EQ(ErrorOf([&] { session.Step(Zeros({2, 4})); })->code(), Code::kUnavailable);
+  }
+  EXPECT_EQ(waits_.size(), 1U);
 }
 
 TEST_F(ClientTest, GivesUpAtTheDeadlineOfTheCall) {

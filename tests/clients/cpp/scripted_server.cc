@@ -64,8 +64,12 @@ grpc::Status ScriptedServer::Reset(Context*, const v1::ResetRequest* request,
   return status;
 }
 
-grpc::Status ScriptedServer::Step(Context*, const v1::StepRequest* request, v1::StepReply* reply) {
+grpc::Status ScriptedServer::Step(Context* context, const v1::StepRequest* request,
+                                  v1::StepReply* reply) {
   step_request = *request;
+  step_requests.push_back(*request);
+  if (!pushback_ms.empty()) context->AddTrailingMetadata("grpc-retry-pushback-ms", pushback_ms);
+  if (lost_replies-- > 0) return lost_status;
   if (step_waits_for.valid()) step_waits_for.wait();
   *reply = step_reply;
   return status;

@@ -38,6 +38,10 @@ class ScriptedServer final : public v1::Simulator::Service,
   grpc::Status status;
   // When valid, Step answers only once this is ready.
   std::shared_future<void> step_waits_for;
+  // So many calls of Step fail with lost_status, after their request was taken.
+  int lost_replies = 0;
+  grpc::Status lost_status{grpc::StatusCode::UNAVAILABLE, "connection reset"};
+  std::string pushback_ms;  // of failed Steps; empty: none
   v1::SimulatorSpec spec;
   v1::ServerInfo info;
   v1::Limits limits;
@@ -53,6 +57,7 @@ class ScriptedServer final : public v1::Simulator::Service,
   v1::CreateSessionRequest create_request;
   v1::ResetRequest reset_request;
   v1::StepRequest step_request;
+  std::vector<v1::StepRequest> step_requests;
   v1::RenderRequest render_request;
   v1::ImagineRequest imagine_request;
   v1::EncodeRequest encode_request;

@@ -100,6 +100,21 @@ TEST_F(ConcurrencyTest, ACancelledStepChangesNothing) {
   EXPECT_EQ(Positions(id), before);
 }
 
+TEST_F(ConcurrencyTest, AStepThatIsCancelledWhileItRunsChangesNothing) {
+  const std::string id = Ready();
+  const auto before = Positions(id);
+  controls_->gate.Close();
+  Pending running;
+  StartStep(*simulator_, StepOf(id, {0.5f}), running);
+  controls_->gate.AwaitWaiter();
+  running.context->TryCancel();
+  EXPECT_EQ(running.status.get().error_code(), grpc::CANCELLED);
+  v1::Session session;
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(Get(id, &session).ok());
+  controls_->gate.Open();
+  EXPECT_EQ(Positions(id), before);
+}
+
 TEST_F(ConcurrencyTest, AnExpiredStepChangesNothingAndSaysWhereItWas) {
   const std::string id = Ready(), blocker = Ready();
   const auto before = Positions(id), blocker_before = Positions(blocker);

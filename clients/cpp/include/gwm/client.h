@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,11 +21,24 @@
 
 namespace gwm::client {
 
+// How often, and after which waits, a call is sent again that the server refused before it began,
+// or that got lost and can be repeated without harm (Step and Reset can, see Session). The waits
+// grow by a factor of two, are shortened at random, are as long as the server asks for at least,
+// and never go beyond the timeout of the call.
+struct RetryPolicy {
+  int attempts = 4;  // 1: never again
+  std::chrono::milliseconds first_wait{50};
+  std::chrono::milliseconds max_wait{2'000};
+  // Empty: std::this_thread::sleep_for. May be called from several threads.
+  std::function<void(std::chrono::milliseconds)> sleep;
+};
+
 struct ClientOptions {
   // Of every call that sets none of its own.
   std::chrono::milliseconds timeout{60'000};
   // Largest reply that is accepted.
   uint64_t max_message_bytes = uint64_t{256} << 20;
+  RetryPolicy retry;
 };
 
 // Thread-safe. Every call throws Error.

@@ -43,7 +43,7 @@ class GWM_CLIENT_EXPORT Error : public std::runtime_error {
     std::string field;    // path of the offending request field; empty when none
     std::string message;  // for people
     // How long the server asks to wait before another try; negative: it did not say that a retry
-    // helps.
+    // helps; milliseconds::max(): it asks for none.
     std::chrono::milliseconds retry_after{-1};
   };
   explicit Error(Details details);

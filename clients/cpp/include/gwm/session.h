@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "gwm/export.h"
 #include "gwm/types.h"
@@ -20,6 +21,11 @@ class Wire;
 // Movable. The destructor closes the session on the server; call Close() to learn whether that
 // worked. Calls may come from several threads as long as they concern different environments. Every
 // call throws Error and then leaves the session as it was.
+//
+// Exactly once: Step and Reset carry a name, and Step the number of steps that each environment has
+// made, so that a call whose reply got lost is sent again safely (servers with
+// Spec::replays_calls). When the outcome of a call stays unknown all the same (a deadline, say),
+// the next Step may fail with kAborted / STEP_CONFLICT; Resync and go on.
 class GWM_CLIENT_EXPORT Session {
  public:
   Session(Session&& other) noexcept;
@@ -41,6 +47,8 @@ class GWM_CLIENT_EXPORT Session {
   // `on_chunk` is called in this thread for every chunk; returning false ends the rollout early.
   void Imagine(const Tensor& actions, const ImagineOptions& options,
                const std::function<bool(const ImagineChunk&)>& on_chunk);
+  // Asks the server how many steps each environment has made, for the next Step. Returns them.
+  std::vector<uint64_t> Resync();
   // Renews the lease without doing anything else. Returns how long it lasts.
   std::chrono::milliseconds Renew();
   // Gives the environments back. Closing twice is fine.

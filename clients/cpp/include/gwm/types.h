@@ -58,6 +58,7 @@ struct Spec {
   double control_dt_s = 0;
   uint64_t state_bytes_per_env = 0;
   uint64_t gaussians = 0;
+  bool replays_calls = false;  // repeated Steps and Resets get the stored reply
 };
 
 struct ServerInfo {
@@ -81,6 +82,7 @@ struct Limits {
   uint32_t max_imagine_steps = 0;
   uint32_t max_imagine_branches = 0;
   uint32_t max_perception_rows = 0;
+  uint64_t max_replay_bytes = 0;
   std::chrono::milliseconds max_call_time{0};
 };
 
@@ -129,6 +131,7 @@ struct ResetResult {
   std::vector<uint64_t> episode;               // number of the episode that begins
   Tensor intrinsics;                           // f32 [n, V, 3, 3]
   Tensor world_from_cam;                       // f32 [n, V, 4, 4]
+  bool replayed = false;                       // the stored reply of a call that was repeated
 };
 
 struct StepOptions {
@@ -159,6 +162,7 @@ struct StepResult {
   std::vector<RowStatus> row_status;
   std::map<std::string, Tensor> observations;  // each [n, ...]
   StepTiming timing;
+  bool replayed = false;  // the stored reply of a call that was repeated
 };
 
 enum class RenderOutput { kRgb = 1, kDepth = 2, kAlpha = 3, kGaussians = 4 };

@@ -41,7 +41,8 @@ class Client:
     """A server at an address ("HOST:PORT" or "unix:PATH"). Thread-safe; connects on the first call.
 
     timeout_s is the default deadline of a call. Calls that a repetition cannot harm are repeated when the
-    server is not reachable; Reset and Step only when the server refused them before it began.
+    server is not reachable or the reply got lost; so are Reset and Step, since the server knows a repetition
+    by its name (Session.replays_calls). CreateSession is repeated only when it was refused before it began.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import grpc
@@ -12,7 +13,7 @@ class GwmError(Exception):
 
     code: the gRPC status code. reason: the machine-readable cause, such as "BAD_TENSOR" (empty when there is
     none). field: the request field at fault, such as "actions" (empty when there is none). retry_after_s:
-    how long the server asks to wait, or None.
+    how long the server asks to wait; infinite when it asks for no further try, None when it says nothing.
     """
 
     def __init__(
@@ -90,7 +91,19 @@ def from_rpc_error(error: grpc.RpcError, address: str) -> GwmError:
     message = (error.details() if hasattr(error, "details") else str(error)) or "no message"
     if code is grpc.StatusCode.UNAVAILABLE:
         message = f"{address}: {message}"
-    return _CLASSES.get(code, GwmError)(message, code=code, **_details(error))
+    details = _details(error)
+    if details.get("retry_after_s") is None:
+        details["retry_after_s"] = _pushback_s(error)
+    return _CLASSES.get(code, GwmError)(message, code=code, **details)
+
+
+def _pushback_s(error: grpc.RpcError) -> float | None:
+    """What the trailer grpc-retry-pushback-ms asks for (gRFC A6): anything but a time means never again."""
+    trailers = error.trailing_metadata() if hasattr(error, "trailing_metadata") else None
+    for key, value in trailers or ():
+        if key == "grpc-retry-pushback-ms":
+            return int(value) / 1000 if str(value).isdecimal() else math.inf
+    return None
 
 
 def _details(error: grpc.RpcError) -> dict[str, Any]:

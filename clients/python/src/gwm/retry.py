@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 _TRANSIENT = frozenset({grpc.StatusCode.UNAVAILABLE})
 # Refusals that come before any change, whatever the call.
-_NOT_STARTED = frozenset({"OVERLOADED", "STEP_CONFLICT"})
+_NOT_STARTED = frozenset({"OVERLOADED"})
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class RetryPolicy:
 
     def may_retry(self, error: GwmError, *, idempotent: bool) -> bool:
         """idempotent: repeating the call is harmless even when the first one was executed."""
-        return error.reason in _NOT_STARTED or (idempotent and error.code in _TRANSIENT)
+        # With a time to wait: a conflict between two calls, not between two counts of the steps.
+        busy = error.reason == "STEP_CONFLICT" and error.retry_after_s is not None
+        return busy or error.reason in _NOT_STARTED or (idempotent and error.code in _TRANSIENT)
 
     def call(self, attempt: Callable[[float], Result], timeout_s: float, *, idempotent: bool) -> Result:
         """Runs attempt(remaining seconds) until it succeeds, may not be repeated, or time is up."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import secrets
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
@@ -38,7 +40,12 @@ CLOSE_TIMEOUT_S = 5.0
 
 
 class Session:
-    """Made by `Client.create_session`. Calls name environments by `env_ids`; None means all, in order."""
+    """Made by `Client.create_session`. Calls name environments by `env_ids`; None means all, in order.
+
+    Exactly once: reset and step carry a name, and step the number of steps that each environment has made,
+    so that a call whose reply got lost is sent again safely. When the outcome of a call stays unknown all the
+    same (a timeout, say), the next step may raise ConflictError; resync() and go on.
+    """
 
     def __init__(self, connection: Connection, reply: simulator_pb2.Session) -> None:
         self._connection = connection
@@ -49,11 +56,23 @@ class Session:
         self.seed: int = reply.seed
         self.observations: tuple[str, ...] = tuple(reply.observations)
         self.max_episode_steps: int = reply.max_episode_steps
+        # Whether the server answers a repeated call from memory; one that does not would step twice.
+        self._replays: bool = reply.replays_calls
+        self._steps = np.zeros(self.num_envs, np.uint64)
+        self._note_status(reply)
+        # Random: two programs may use one session.
+        self._call_prefix = secrets.token_hex(8)
+        self._call_numbers = itertools.count()
 
     def status(self) -> Any:
         """The session's gwm.v1.Session message as it is now: phases, step counts, lease. Renews the lease."""
         request = simulator_pb2.GetSessionRequest(session_id=self.session_id)
         return self._call("GetSession", request, idempotent=True)
+
+    def resync(self) -> Array:
+        """Asks the server how many steps each environment has made, for the next step; u64 [num_envs]."""
+        self._note_status(self.status())
+        return self._steps.copy()
 
     def reset(
         self,
@@ -79,8 +98,10 @@ class Session:
             episode=scene_pb2.EpisodeFrame(path=episode.path, frame=episode.frame) if episode else None,
             observations=observations,
             pool_indices=pool_indices,
+            context=self._named_call(),
         )
-        reply = self._call("Reset", request, idempotent=False)
+        reply = self._call("Reset", request, idempotent=self._replays)
+        self._note_steps(env_ids, np.zeros(len(reply.episode), np.uint64))
         return ResetResult(
             observations=from_tensor_map(reply.observations),
             episode=np.array(reply.episode, np.uint64),
@@ -88,6 +109,7 @@ class Session:
             intrinsics=from_tensor(reply.intrinsics) if reply.HasField("intrinsics") else None,
             world_from_cam=from_tensor(reply.world_from_cam) if reply.HasField("world_from_cam") else None,
             timing=_timing(reply.timing),
+            replayed=reply.replayed,
         )
 
     def step(
@@ -105,11 +127,14 @@ class Session:
             session_id=self.session_id,
             env_ids=env_ids,
             actions=to_tensor(batch[None] if batch.ndim == 1 else batch),
+            expected_step=self._expected_steps(env_ids),
             observations=observations,
             sampler_calls=sampler_calls,
             camera=camera.to_proto() if camera is not None else None,
+            context=self._named_call(),
         )
-        reply = self._call("Step", request, idempotent=False)
+        reply = self._call("Step", request, idempotent=self._replays)
+        self._note_steps(env_ids, np.array(reply.step_index, np.uint64))
         return StepResult(
             observations=from_tensor_map(reply.observations),
             reward=from_tensor(reply.reward),
@@ -120,6 +145,7 @@ class Session:
             step_index=np.array(reply.step_index, np.uint64),
             failed=_failed(reply.row_status, len(reply.step_index)),
             timing=_timing(reply.timing),
+            replayed=reply.replayed,
         )
 
     def render(
@@ -201,6 +227,29 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _named_call(self) -> simulator_pb2.RequestContext | None:
+        if not self._replays:
+            return None
+        return simulator_pb2.RequestContext(request_id=f"{self._call_prefix}-{next(self._call_numbers)}")
+
+    def _expected_steps(self, env_ids: Sequence[int] | None) -> list[int] | None:
+        if not self._replays:
+            return None
+        if not env_ids:
+            return self._steps.tolist()
+        # An id that is not there is the server's to refuse.
+        if not all(0 <= env_id < self.num_envs for env_id in env_ids):
+            return None
+        return self._steps[list(env_ids)].tolist()
+
+    def _note_steps(self, env_ids: Sequence[int] | None, steps: Array) -> None:
+        rows = list(env_ids) if env_ids else list(range(self.num_envs))
+        if len(rows) == len(steps):
+            self._steps[rows] = steps
+
+    def _note_status(self, status: simulator_pb2.Session) -> None:
+        self._note_steps(None, np.array([env.step_index for env in status.envs], np.uint64))
 
     def _call(self, method: str, request: Any, *, idempotent: bool) -> Any:
         return self._connection.call("simulator", method, request, idempotent=idempotent)

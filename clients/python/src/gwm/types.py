@@ -162,6 +162,7 @@ class ResetResult:
     intrinsics: Array | None  # f32 [n, V, 3, 3]
     world_from_cam: Array | None  # f32 [n, V, 4, 4]
     timing: Timing
+    replayed: bool = False  # the stored reply of a call that was repeated
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,7 @@ class StepResult:
     step_index: Array  # u64 [n]
     failed: Array  # bool [n]: the row's result was not finite; it needs a reset
     timing: Timing
+    replayed: bool = False  # the stored reply of a call that was repeated
 
 
 @dataclass(frozen=True)

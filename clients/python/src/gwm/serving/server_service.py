@@ -13,6 +13,7 @@ from gwm.serving.simulator_service import spec_to_proto
 from gwm.version import VERSION
 
 MAX_MESSAGE_BYTES = 64 << 20
+MAX_REPLAY_BYTES = 4 << 20
 
 
 def make_limits(max_envs: int, max_sessions: int) -> server_pb2.Limits:
@@ -29,6 +30,7 @@ def make_limits(max_envs: int, max_sessions: int) -> server_pb2.Limits:
         default_idle_ttl=duration_pb2.Duration(seconds=300),
         max_lifetime=duration_pb2.Duration(seconds=86_400),
         max_call_time=duration_pb2.Duration(seconds=120),
+        max_replay_bytes=MAX_REPLAY_BYTES,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from gwm._generated import simulator_pb2
 from gwm.serving.backend import BackendSpec
+from gwm.serving.replay import ReplayLog
 from gwm.serving.status import Refusal
 from gwm.serving.worker import Worker, WorkerError, WorkerFactory
 
@@ -20,6 +21,7 @@ from gwm.serving.worker import Worker, WorkerError, WorkerFactory
 _TOMBSTONES = 1024
 _INSTANCE_CHARACTERS = 16
 _STARTS_AT_A_TIME = 4
+CONFLICT_WAIT_S = 0.05
 
 
 @dataclass
@@ -57,6 +59,7 @@ class LiveSession:
     created_s: float
     max_episode_steps: int
     environments: list[Environment]
+    replies: ReplayLog
     lease_s: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -69,6 +72,7 @@ class LiveSession:
 class TableLimits:
     max_sessions: int
     max_envs: int
+    max_replay_bytes: int
 
 
 class SessionTable:
@@ -129,6 +133,7 @@ class SessionTable:
             created_s=now_s,
             max_episode_steps=max_episode_steps,
             environments=[Environment(env_id, worker, seed) for env_id, worker in enumerate(workers)],
+            replies=ReplayLog(self._limits.max_replay_bytes),
             lease_s=now_s + min(idle_ttl_s, max_lifetime_s),
         )
         with self._lock:
@@ -151,7 +156,9 @@ class SessionTable:
         session = self.get(session_id)
         if not session.lock.acquire(blocking=False):
             raise Refusal(
-                "STEP_CONFLICT", "another call is changing this session; send the next one after its reply"
+                "STEP_CONFLICT",
+                "another call is changing this session; send the next one after its reply",
+                retry_after_s=CONFLICT_WAIT_S,
             )
         try:
             yield session

@@ -107,6 +107,9 @@ class SimulatorService:
         with self._table.change(request.session_id) as session:
             rows = validate.env_ids(request.env_ids, session.num_envs)
             names = self._names(request, session)
+            stored = session.replies.find(request)
+            if stored is not None:
+                return stored
             chosen = [session.environments[row] for row in rows]
             start_s = time.monotonic()
             results = self._run(chosen, lambda env, _: self._reset_one(env, request, names))
@@ -116,11 +119,8 @@ class SimulatorService:
                 episode=[env.episodes - 1 for env in chosen],
                 timing=_timing(elapsed_s, len(rows)),
             )
-        if self._spec.views:
-            intrinsics = np.stack([view.intrinsics for view in self._spec.views])
-            poses = np.stack([view.world_from_cam for view in self._spec.views])
-            reply.intrinsics.CopyFrom(to_tensor(np.repeat(intrinsics[None], len(rows), 0), np.float32))
-            reply.world_from_cam.CopyFrom(to_tensor(np.repeat(poses[None], len(rows), 0), np.float32))
+            self._add_cameras(reply, len(rows))
+            session.replies.keep(request, rows, reply)
         return reply
 
     def Step(self, request: Any) -> simulator_pb2.StepReply:
@@ -136,11 +136,17 @@ class SimulatorService:
             names = self._names(request, session)
             actions = validate.actions(request.actions, len(rows), self._spec.action)
             chosen = [session.environments[row] for row in rows]
+            stored = session.replies.find(request)
+            if stored is not None:
+                return stored
+            _require_expected(chosen, request.expected_step)
             _require_running(chosen)
             start_s = time.monotonic()
             outcomes = self._run(chosen, lambda env, row: env.worker.step(actions[row], names, pose))
             elapsed_s = time.monotonic() - start_s
-            return self._commit(session, chosen, outcomes, names, elapsed_s)
+            reply = self._commit(session, chosen, outcomes, names, elapsed_s)
+            session.replies.keep(request, rows, reply)
+            return reply
 
     def Render(self, request: Any) -> simulator_pb2.RenderReply:
         names = self._output_names(request)
@@ -175,6 +181,13 @@ class SimulatorService:
         return simulator_pb2.RenderReply(images=rendered)
 
     # --- parts ----------------------------------------------------------------------------------------------
+
+    def _add_cameras(self, reply: simulator_pb2.ResetReply, rows: int) -> None:
+        if self._spec.views:
+            intrinsics = np.stack([view.intrinsics for view in self._spec.views])
+            poses = np.stack([view.world_from_cam for view in self._spec.views])
+            reply.intrinsics.CopyFrom(to_tensor(np.repeat(intrinsics[None], rows, 0), np.float32))
+            reply.world_from_cam.CopyFrom(to_tensor(np.repeat(poses[None], rows, 0), np.float32))
 
     def _check_model(self, model_id: str, digest: str) -> None:
         if model_id not in ("", self._spec.model_id):
@@ -261,8 +274,8 @@ class SimulatorService:
     ) -> simulator_pb2.StepReply:
         statuses, truncated = [], []
         for env, outcome in zip(chosen, outcomes, strict=True):
-            env.step_index += 1
             finite = bool(np.isfinite(outcome.reward))
+            env.step_index += finite
             out_of_steps = 0 < session.max_episode_steps <= env.step_index
             truncated.append(finite and (outcome.truncated or out_of_steps))
             env.phase = _FAILED if not finite else _DONE if outcome.terminated or truncated[-1] else _RUNNING
@@ -305,6 +318,7 @@ class SimulatorService:
             auto_reset=simulator_pb2.AUTO_RESET_NONE,
             max_episode_steps=session.max_episode_steps,
             lease_expires_at=expires,
+            replays_calls=True,
             envs=[
                 simulator_pb2.EnvStatus(
                     phase=env.phase, episode=max(env.episodes - 1, 0), step_index=env.step_index
@@ -354,7 +368,23 @@ def spec_to_proto(spec: BackendSpec) -> simulator_pb2.SimulatorSpec:
         control_dt_s=spec.control_dt_s,
         tasks=[spec.task],
         render_outputs=outputs,
+        replays_calls=True,
     )
+
+
+def _require_expected(chosen: Sequence[Environment], expected: Sequence[int]) -> None:
+    if len(expected) not in (0, len(chosen)):
+        raise Refusal(
+            "BAD_FIELD", f"has {len(expected)} entries; none or {len(chosen)} are allowed", "expected_step"
+        )
+    for row, step in enumerate(expected):
+        env = chosen[row]
+        if step != env.step_index:
+            raise Refusal(
+                "STEP_CONFLICT",
+                f"is {step}, but environment {env.env_id} has made {env.step_index} steps",
+                f"expected_step[{row}]",
+            )
 
 
 def _require_running(chosen: Sequence[Environment]) -> None:

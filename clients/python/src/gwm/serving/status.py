@@ -26,17 +26,24 @@ _CODES = {
     "NON_FINITE": grpc.StatusCode.DATA_LOSS,
     "BUG": grpc.StatusCode.INTERNAL,
 }
-_RETRYABLE = frozenset({"QUOTA", "STEP_CONFLICT", "DRAINING"})
+_RETRYABLE = frozenset({"QUOTA", "DRAINING"})
 
 
 class Refusal(Exception):
-    """Ends the call with the code that belongs to `reason`; nothing was changed."""
+    """Ends the call with the code that belongs to `reason`; nothing was changed.
 
-    def __init__(self, reason: str, message: str, field: str = "") -> None:
+    retry_after_s: when another try makes sense; None: as usual for the reason.
+    """
+
+    def __init__(
+        self, reason: str, message: str, field: str = "", *, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.field = field
+        usual_s = _RETRY_AFTER_S if reason in _RETRYABLE else None
+        self.retry_after_s = usual_s if retry_after_s is None else retry_after_s
 
     @property
     def code(self) -> grpc.StatusCode:
@@ -50,8 +57,8 @@ class Refusal(Exception):
                 field=self.field, description=self.message
             )
             details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
-        if self.reason in _RETRYABLE:
-            delay = duration_pb2.Duration(nanos=round(_RETRY_AFTER_S * 1e9))
+        if self.retry_after_s is not None:
+            delay = duration_pb2.Duration(nanos=round(self.retry_after_s * 1e9))
             details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
         message = (
             self.message if not self.field or self.field in self.message else f"{self.field}: {self.message}"

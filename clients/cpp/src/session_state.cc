@@ -1,0 +1,53 @@
+#include "clients/cpp/src/session_state.h"
+
+#include <algorithm>
+#include <random>
+
+namespace gwm::client {
+namespace {
+
+std::string RandomPrefix() {
+  std::random_device random;
+  std::string text;
+  for (int i = 0; i < 4; ++i) text += std::to_string(random()) + "-";
+  return text;
+}
+
+}  // namespace
+
+Session::State::State(const v1::Session& session)
+    : id(session.session_id()),
+      num_envs(session.num_envs()),
+      seed(session.seed()),
+      replays_calls_(session.replays_calls()),
+      prefix_(RandomPrefix()),
+      steps_(num_envs, 0) {}
+
+std::vector<uint64_t> Session::State::Expected(const std::vector<uint32_t>& env_ids) const {
+  if (!replays_calls_) return {};
+  if (env_ids.empty()) return steps_;
+  std::vector<uint64_t> expected;
+  for (uint32_t env : env_ids) {
+    if (env >= num_envs) return {};
+    expected.push_back(steps_[env]);
+  }
+  return expected;
+}
+
+void Session::State::Note(const std::vector<uint32_t>& env_ids, const std::vector<uint64_t>& step) {
+  const size_t rows = std::min(env_ids.empty() ? steps_.size() : env_ids.size(), step.size());
+  for (size_t row = 0; row < rows; ++row) {
+    const size_t env = env_ids.empty() ? row : env_ids[row];
+    if (env < num_envs) steps_[env] = step[row];
+  }
+}
+
+std::string Session::State::NextRequestId() {
+  return replays_calls_ ? prefix_ + std::to_string(++calls_) : std::string();
+}
+
+internal::Repeat Session::State::repeat() const {
+  return replays_calls_ ? internal::Repeat::kSafe : internal::Repeat::kOnlyIfRefused;
+}
+
+}  // namespace gwm::client
