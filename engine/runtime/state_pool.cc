@@ -11,6 +11,7 @@ std::shared_ptr<StatePool> StatePool::Create(int64_t slots, int64_t floats, torc
 
 StatePool::StatePool(torch::Tensor slab) : slab_(std::move(slab)) {
   for (int64_t i = slab_.size(0); i-- > 0;) free_.push_back(i);
+  generations_.resize(free_.size(), 0);
 }
 
 absl::StatusOr<std::vector<std::unique_ptr<StatePool::Slot>>> StatePool::Acquire(size_t count) {
@@ -22,7 +23,8 @@ absl::StatusOr<std::vector<std::unique_ptr<StatePool::Slot>>> StatePool::Acquire
                                                      " are free"));
   }
   for (size_t i = 0; i < count; ++i) {
-    taken.push_back(std::make_unique<Slot>(shared_from_this(), free_.back()));
+    uint64_t& generation = generations_[static_cast<size_t>(free_.back())];
+    taken.push_back(std::make_unique<Slot>(shared_from_this(), free_.back(), ++generation));
     free_.pop_back();
   }
   return taken;
@@ -33,9 +35,13 @@ int64_t StatePool::free() const {
   return static_cast<int64_t>(free_.size());
 }
 
-void StatePool::Release(int64_t index) {
+bool StatePool::Release(int64_t index, uint64_t generation) {
   const std::lock_guard lock(mutex_);
+  uint64_t& current = generations_[static_cast<size_t>(index)];
+  if (current != generation || current % 2 == 0) return false;
+  ++current;
   free_.push_back(index);
+  return true;
 }
 
 }  // namespace gwm

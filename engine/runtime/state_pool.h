@@ -13,22 +13,26 @@
 
 namespace gwm {
 
-// Slots are handed out once and come back once: a Slot object owns its index, so no slot ever has
-// two owners. Acquire and the release of a Slot are thread-safe; the slab's contents belong to the
-// device thread.
+// Slots are handed out once and come back once: a Slot object owns its index, and each handing out
+// has a generation number, so that a release that comes twice, or late, frees nothing that belongs
+// to somebody else. Acquire and release are thread-safe; the slab's contents belong to the device
+// thread.
 class StatePool : public std::enable_shared_from_this<StatePool> {
  public:
   class Slot {
    public:
-    Slot(std::shared_ptr<StatePool> pool, int64_t index) : pool_(std::move(pool)), index_(index) {}
-    ~Slot() { pool_->Release(index_); }
+    Slot(std::shared_ptr<StatePool> pool, int64_t index, uint64_t generation)
+        : pool_(std::move(pool)), index_(index), generation_(generation) {}
+    ~Slot() { pool_->Release(index_, generation_); }
     Slot(const Slot&) = delete;
     Slot& operator=(const Slot&) = delete;
     int64_t index() const { return index_; }
+    uint64_t generation() const { return generation_; }
 
    private:
     std::shared_ptr<StatePool> pool_;
     int64_t index_;
+    uint64_t generation_;
   };
 
   // `slots` rows of `floats` each.
@@ -36,6 +40,9 @@ class StatePool : public std::enable_shared_from_this<StatePool> {
 
   // ResourceExhausted when `count` slots are not free; then none is taken.
   absl::StatusOr<std::vector<std::unique_ptr<Slot>>> Acquire(size_t count);
+  // Gives the slot back if this is the generation that it is handed out in; else does nothing.
+  // Returns whether it did. Requires 0 <= index < slots().
+  bool Release(int64_t index, uint64_t generation);
   int64_t free() const;
   int64_t slots() const { return slab_.size(0); }
 
@@ -44,11 +51,12 @@ class StatePool : public std::enable_shared_from_this<StatePool> {
 
  private:
   StatePool(torch::Tensor slab);
-  void Release(int64_t index);
 
   torch::Tensor slab_;
   mutable std::mutex mutex_;
   std::vector<int64_t> free_;  // guarded by mutex_; the last is handed out next
+  // Guarded by mutex_. Odd while the slot is handed out; grows with every change of hands.
+  std::vector<uint64_t> generations_;
 };
 
 }  // namespace gwm

@@ -18,6 +18,7 @@ inline constexpr std::string_view kBadTensor = "BAD_TENSOR";
 inline constexpr std::string_view kBadField = "BAD_FIELD";
 inline constexpr std::string_view kUnknown = "UNKNOWN";
 inline constexpr std::string_view kExpired = "EXPIRED";
+inline constexpr std::string_view kEvicted = "EVICTED";
 inline constexpr std::string_view kServerRestarted = "SERVER_RESTARTED";
 inline constexpr std::string_view kNeedsReset = "NEEDS_RESET";
 inline constexpr std::string_view kClosed = "CLOSED";

@@ -16,7 +16,7 @@ struct Limits {
   uint64_t max_message_bytes = uint64_t{64} << 20;
   uint32_t max_sessions = 256;
   uint32_t max_envs_per_session = 256;
-  uint64_t max_envs = 0;  // 0: half of the world's state pool
+  uint64_t max_envs = 0;  // 0: as many as max_state_bytes holds
   uint32_t max_image_side = 2048;
   uint64_t max_pixels_per_render = uint64_t{1} << 24;
   uint32_t max_imagine_steps = 1000;
@@ -31,6 +31,10 @@ struct Limits {
   uint32_t max_batch_rows = 64;
   uint32_t max_imagine_streams = 32;
   uint64_t max_replay_bytes = uint64_t{4} << 20;
+  uint64_t max_state_bytes = 0;  // 0: half of the world's state pool
+  uint32_t max_list_page = 100;
+  absl::Duration tombstone_ttl = absl::Hours(1);
+  uint32_t max_tombstones = 10'000;
 };
 
 // Meaning: ServerConfig in proto/gwm/v1/config.proto, field by field.

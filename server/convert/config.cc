@@ -95,6 +95,10 @@ v1::Limits ToProto(const Limits& limits) {
   out.set_max_batch_rows(limits.max_batch_rows);
   out.set_max_imagine_streams(limits.max_imagine_streams);
   out.set_max_replay_bytes(limits.max_replay_bytes);
+  out.set_max_state_bytes(limits.max_state_bytes);
+  out.set_max_list_page(limits.max_list_page);
+  *out.mutable_tombstone_ttl() = ToProto(limits.tombstone_ttl);
+  out.set_max_tombstones(limits.max_tombstones);
   return out;
 }
 
@@ -113,6 +117,9 @@ absl::StatusOr<Limits> FromProto(const v1::Limits& in) {
   Take(in.max_batch_rows(), out.max_batch_rows);
   Take(in.max_imagine_streams(), out.max_imagine_streams);
   Take(in.max_replay_bytes(), out.max_replay_bytes);
+  Take(in.max_state_bytes(), out.max_state_bytes);
+  Take(in.max_list_page(), out.max_list_page);
+  Take(in.max_tombstones(), out.max_tombstones);
   RETURN_IF_ERROR(Take(in.has_min_idle_ttl(), in.min_idle_ttl(), "min_idle_ttl", out.min_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_max_idle_ttl(), in.max_idle_ttl(), "max_idle_ttl", out.max_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_default_idle_ttl(), in.default_idle_ttl(), "default_idle_ttl",
@@ -120,6 +127,8 @@ absl::StatusOr<Limits> FromProto(const v1::Limits& in) {
   RETURN_IF_ERROR(Take(in.has_max_lifetime(), in.max_lifetime(), "max_lifetime", out.max_lifetime));
   RETURN_IF_ERROR(
       Take(in.has_max_call_time(), in.max_call_time(), "max_call_time", out.max_call_time));
+  RETURN_IF_ERROR(
+      Take(in.has_tombstone_ttl(), in.tombstone_ttl(), "tombstone_ttl", out.tombstone_ttl));
   RETURN_IF_ERROR(CheckLimits(out));
   return out;
 }

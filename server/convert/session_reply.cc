@@ -68,6 +68,10 @@ v1::Tensor Matrices(const std::vector<std::vector<Camera>>& rows, Matrix Camera:
   return ToProto(std::move(out));
 }
 
+uint64_t StateBytes(const Session& session, const WorldSpec& spec) {
+  return uint64_t{session.config().num_envs} * static_cast<uint64_t>(spec.state_bytes);
+}
+
 // A tensor [B, S] out of a flat one.
 v1::Tensor Reshaped(v1::Tensor tensor, size_t branches, uint32_t steps) {
   tensor.clear_shape();
@@ -97,7 +101,9 @@ absl::Status FillSession(const Session& session, const WorldSpec& spec,
   out.set_auto_reset(v1::AUTO_RESET_NONE);
   out.set_max_episode_steps(config.max_episode_steps);
   *out.mutable_lease_expires_at() = ToProto(session.ExpiresAt());
-  out.set_state_bytes(uint64_t{config.num_envs} * static_cast<uint64_t>(spec.state_bytes));
+  out.set_state_bytes(StateBytes(session, spec));
+  out.set_client_id(config.client_id);
+  out.set_evictable(config.evictable);
   out.set_replays_calls(true);
   for (const Env& env : envs) {
     v1::EnvStatus& status = *out.add_envs();
@@ -106,6 +112,19 @@ absl::Status FillSession(const Session& session, const WorldSpec& spec,
     status.set_step_index(env.steps);
   }
   return absl::OkStatus();
+}
+
+void FillRenewal(const Session& session, absl::Time now, v1::RenewSessionReply& out) {
+  *out.mutable_lease_expires_at() = ToProto(session.ExpiresAt());
+  *out.mutable_expires_in() = ToProto(session.ExpiresAt() - now);
+}
+
+void FillSummary(const Session& session, const WorldSpec& spec, v1::SessionSummary& out) {
+  out.set_session_id(session.id());
+  out.set_num_envs(session.config().num_envs);
+  *out.mutable_created_at() = ToProto(session.created_at());
+  *out.mutable_lease_expires_at() = ToProto(session.ExpiresAt());
+  out.set_state_bytes(StateBytes(session, spec));
 }
 
 void FillReset(ResetResult result, v1::ResetReply& out) {

@@ -18,6 +18,8 @@ namespace gwm::server {
 // FailedPrecondition / CLOSED when the session was closed meanwhile.
 absl::Status FillSession(const Session& session, const WorldSpec& spec,
                          const std::string& instance_id, v1::Session& out);
+void FillRenewal(const Session& session, absl::Time now, v1::RenewSessionReply& out);
+void FillSummary(const Session& session, const WorldSpec& spec, v1::SessionSummary& out);
 void FillReset(ResetResult result, v1::ResetReply& out);
 void FillStep(StepResult result, v1::StepReply& out);
 void FillChunk(ImagineResult result, v1::ImagineChunk& out);

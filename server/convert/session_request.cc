@@ -17,7 +17,15 @@
 namespace gwm::server {
 namespace {
 
-constexpr size_t kMaxRequestIdBytes = 64;
+constexpr size_t kMaxNameBytes = 64;
+
+// What a client calls itself or its call; may be empty.
+absl::Status CheckName(const std::string& name, const std::string& field) {
+  const bool printable = std::all_of(name.begin(), name.end(), absl::ascii_isprint);
+  if (name.size() <= kMaxNameBytes && printable) return absl::OkStatus();
+  return BadField(field, absl::StrCat(Quoted(name), "; up to ", kMaxNameBytes,
+                                      " printable ASCII characters are allowed"));
+}
 
 absl::StatusOr<int> ParseSamplerCalls(uint32_t calls, const std::string& field, int fallback,
                                       const WorldSpec& spec) {
@@ -154,9 +162,28 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
   ASSIGN_OR_RETURN(config.max_lifetime, ParseMaxLifetime(request, limits));
   config.max_episode_steps = request.max_episode_steps();
   config.max_replay_bytes = limits.max_replay_bytes;
+  RETURN_IF_ERROR(CheckName(request.context().client_id(), "context.client_id"));
+  config.client_id = request.context().client_id();
+  config.evictable = request.evictable();
   RETURN_IF_ERROR(
       CheckObservedPixels(config.observations, config.num_envs, std::nullopt, spec, limits));
   return config;
+}
+
+absl::StatusOr<ListArgs> ParseListSessions(const v1::ListSessionsRequest& request,
+                                           const Limits& limits) {
+  if (request.context().client_id().empty()) {
+    return BadField("context.client_id", "missing; the sessions of one client are listed");
+  }
+  RETURN_IF_ERROR(CheckName(request.context().client_id(), "context.client_id"));
+  if (request.page_size() > limits.max_list_page) {
+    return BeyondLimit("page_size", absl::StrCat(request.page_size(), "; up to max_list_page = ",
+                                                 limits.max_list_page, " are allowed"));
+  }
+  return ListArgs{
+      .client_id = request.context().client_id(),
+      .after = request.page_token(),
+      .page_size = request.page_size() == 0 ? limits.max_list_page : request.page_size()};
 }
 
 absl::StatusOr<std::vector<uint32_t>> ParseEnvIds(
@@ -182,10 +209,7 @@ absl::StatusOr<std::optional<ReplayKey>> ParseReplayKey(const v1::RequestContext
                                                         const google::protobuf::Message& request) {
   const std::string& id = context.request_id();
   if (id.empty()) return std::optional<ReplayKey>();
-  if (id.size() > kMaxRequestIdBytes || !std::all_of(id.begin(), id.end(), absl::ascii_isprint)) {
-    return BadField("context.request_id", absl::StrCat(Quoted(id), "; up to ", kMaxRequestIdBytes,
-                                                       " printable ASCII characters are allowed"));
-  }
+  RETURN_IF_ERROR(CheckName(id, "context.request_id"));
   // The type is part of it: requests of two RPCs may have the same bytes.
   const std::string bytes = request.GetTypeName() + '\n' + request.SerializeAsString();
   return std::optional<ReplayKey>({.request_id = id, .fingerprint = io::Sha256Hex(bytes)});

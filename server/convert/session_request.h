@@ -29,6 +29,14 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
                                                  const WorldSpec& spec, const Limits& limits,
                                                  uint64_t random_seed);
 
+struct ListArgs {
+  std::string client_id;
+  std::string after;  // ids greater than this
+  size_t page_size = 0;
+};
+absl::StatusOr<ListArgs> ParseListSessions(const v1::ListSessionsRequest& request,
+                                           const Limits& limits);
+
 // The environments that a call concerns; empty means all.
 absl::StatusOr<std::vector<uint32_t>> ParseEnvIds(
     const google::protobuf::RepeatedField<uint32_t>& env_ids, uint32_t num_envs);

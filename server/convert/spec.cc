@@ -15,12 +15,12 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr char kContractVersion[] = "1.0";
 
-constexpr std::array<std::string_view, 13> kRpcs = {
+constexpr std::string_view kRpcs[] = {
     "Simulator.GetSpec",      "Simulator.CreateSession", "Simulator.GetSession",
-    "Simulator.CloseSession", "Simulator.Reset",         "Simulator.Step",
-    "Simulator.Render",       "Simulator.Imagine",       "Perception.Encode",
-    "Perception.Decode",      "Perception.Features",     "Server.GetServerInfo",
-    "Server.GetLimits"};
+    "Simulator.RenewSession", "Simulator.ListSessions",  "Simulator.CloseSession",
+    "Simulator.Reset",        "Simulator.Step",          "Simulator.Render",
+    "Simulator.Imagine",      "Perception.Encode",       "Perception.Decode",
+    "Perception.Features",    "Server.GetServerInfo",    "Server.GetLimits"};
 
 struct Field {
   std::string name;

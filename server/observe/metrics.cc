@@ -127,10 +127,10 @@ void Metrics::SessionClosed(const std::string& reason, absl::Duration lifetime) 
   session_lifetime_.Observe(absl::ToDoubleSeconds(lifetime));
 }
 
-void Metrics::SetOpen(uint32_t sessions, uint64_t envs, uint64_t state_bytes_per_env) {
+void Metrics::SetOpen(uint32_t sessions, uint64_t envs, uint64_t state_bytes) {
   sessions_.Set(sessions);
   envs_.Set(static_cast<double>(envs));
-  pool_used_bytes_.Set(static_cast<double>(envs * state_bytes_per_env));
+  pool_used_bytes_.Set(static_cast<double>(state_bytes));
 }
 
 void Metrics::EnvSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls) {

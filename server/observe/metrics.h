@@ -42,7 +42,7 @@ class Metrics {
 
   void SessionOpened();
   void SessionClosed(const std::string& reason, absl::Duration lifetime);
-  void SetOpen(uint32_t sessions, uint64_t envs, uint64_t state_bytes_per_env);
+  void SetOpen(uint32_t sessions, uint64_t envs, uint64_t state_bytes);
 
   // Rows that succeeded, rows that failed, and denoiser calls of all of them.
   void EnvSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls);

@@ -27,6 +27,8 @@ const char* ReasonName(CloseReason reason) {
       return "client";
     case CloseReason::kExpired:
       return "expired";
+    case CloseReason::kEvicted:
+      return "evicted";
     case CloseReason::kShutdown:
       return "shutdown";
   }
@@ -94,12 +96,19 @@ absl::Status Server::OpenWorld() {
   ASSIGN_OR_RETURN(device_, DeviceThread::Create(parts_.world, std::move(options)));
   deps_.device = device_.get();
   metrics_.SetBuild(parts_.version, device_->spec());
-  // A step holds the old and the new state of its environments at once.
-  const auto half_pool =
-      static_cast<uint64_t>(std::max<int64_t>(device_->spec().pool_states / 2, 1));
-  uint64_t& max_envs = deps_.limits.max_envs;
-  max_envs = max_envs == 0 ? half_pool : std::min(max_envs, half_pool);
+  SetCapacity(device_->spec());
   return absl::OkStatus();
+}
+
+void Server::SetCapacity(const WorldSpec& spec) {
+  const auto at_most = [](uint64_t& limit, uint64_t bound) {
+    limit = limit == 0 ? bound : std::min(limit, bound);
+  };
+  // A step holds the old and the new state of its environments at once.
+  const auto half_pool = static_cast<uint64_t>(std::max<int64_t>(spec.pool_states / 2, 1));
+  const auto state_bytes = static_cast<uint64_t>(std::max<int64_t>(spec.state_bytes, 1));
+  at_most(deps_.limits.max_state_bytes, half_pool * state_bytes);
+  at_most(deps_.limits.max_envs, deps_.limits.max_state_bytes / state_bytes);
 }
 
 void Server::MakeSessions() {
@@ -107,6 +116,10 @@ void Server::MakeSessions() {
       SessionTableOptions{.instance_id = deps_.instance_id,
                           .max_sessions = deps_.limits.max_sessions,
                           .max_envs = deps_.limits.max_envs,
+                          .max_state_bytes = deps_.limits.max_state_bytes,
+                          .state_bytes = static_cast<uint64_t>(spec().state_bytes),
+                          .max_tombstones = deps_.limits.max_tombstones,
+                          .tombstone_ttl = deps_.limits.tombstone_ttl,
                           .clock = parts_.clock,
                           .random = parts_.random,
                           .on_close = [this](CloseReason reason, absl::Duration lifetime) {
@@ -154,7 +167,7 @@ absl::Status Server::ServeMetrics() {
 
 std::string Server::MetricsPage() {
   const SessionTable::Counts counts = sessions_->counts();
-  metrics_.SetOpen(counts.sessions, counts.envs, static_cast<uint64_t>(spec().state_bytes));
+  metrics_.SetOpen(counts.sessions, counts.envs, counts.state_bytes);
   metrics_.SetQueueLength(device_->queue_length());
   return metrics_.Text();
 }

@@ -65,6 +65,8 @@ class Server {
  private:
   explicit Server(ServerParts parts);
   absl::Status OpenWorld();
+  // Limits that follow from the size of the state pool.
+  void SetCapacity(const WorldSpec& spec);
   void MakeSessions();
   absl::Status Listen();
   absl::Status ServeMetrics();

@@ -26,6 +26,7 @@ grpc::ServerUnaryReactor* ServerService::GetServerInfo(grpc::CallbackServerConte
                   for (std::string_view rpc : AnsweredRpcs()) out.add_rpcs(std::string(rpc));
                   out.set_sessions(counts.sessions);
                   out.set_envs(static_cast<uint32_t>(counts.envs));
+                  out.set_state_bytes(counts.state_bytes);
                   return absl::OkStatus();
                 });
 }

@@ -60,17 +60,17 @@ grpc::ServerUnaryReactor* SimulatorService::GetSpec(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* SimulatorService::CreateSession(grpc::CallbackServerContext* context,
                                                           const v1::CreateSessionRequest* request,
                                                           v1::Session* reply) {
-  return RunNow(deps_, "Simulator.CreateSession", context, *request, reply,
-                [&](v1::Session& out) -> absl::Status {
-                  if (*deps_.draining) return DrainingError();
-                  const WorldSpec& spec = deps_.device->spec();
-                  ASSIGN_OR_RETURN(
-                      SessionConfig config,
-                      ParseCreateSession(*request, spec, deps_.limits, deps_.random()));
-                  ASSIGN_OR_RETURN(const SessionUse session, deps_.sessions->Create(config));
-                  deps_.metrics->SessionOpened();
-                  return FillSession(*session, spec, deps_.instance_id, out);
-                });
+  return RunNow(
+      deps_, "Simulator.CreateSession", context, *request, reply,
+      [&](v1::Session& out) -> absl::Status {
+        if (*deps_.draining) return DrainingError();
+        const WorldSpec& spec = deps_.device->spec();
+        ASSIGN_OR_RETURN(SessionConfig config,
+                         ParseCreateSession(*request, spec, deps_.limits, deps_.random()));
+        ASSIGN_OR_RETURN(const SessionUse session, deps_.sessions->Create(std::move(config)));
+        deps_.metrics->SessionOpened();
+        return FillSession(*session, spec, deps_.instance_id, out);
+      });
 }
 
 grpc::ServerUnaryReactor* SimulatorService::GetSession(grpc::CallbackServerContext* context,
@@ -81,6 +81,37 @@ grpc::ServerUnaryReactor* SimulatorService::GetSession(grpc::CallbackServerConte
                   ASSIGN_OR_RETURN(const SessionUse session,
                                    deps_.sessions->Find(request->session_id()));
                   return FillSession(*session, deps_.device->spec(), deps_.instance_id, out);
+                });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::RenewSession(grpc::CallbackServerContext* context,
+                                                         const v1::RenewSessionRequest* request,
+                                                         v1::RenewSessionReply* reply) {
+  return RunNow(deps_, "Simulator.RenewSession", context, *request, reply,
+                [&](v1::RenewSessionReply& out) -> absl::Status {
+                  ASSIGN_OR_RETURN(const SessionUse session,
+                                   deps_.sessions->Find(request->session_id()));
+                  FillRenewal(*session, deps_.clock->Now(), out);
+                  return absl::OkStatus();
+                });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::ListSessions(grpc::CallbackServerContext* context,
+                                                         const v1::ListSessionsRequest* request,
+                                                         v1::ListSessionsReply* reply) {
+  return RunNow(deps_, "Simulator.ListSessions", context, *request, reply,
+                [&](v1::ListSessionsReply& out) -> absl::Status {
+                  ASSIGN_OR_RETURN(const ListArgs args, ParseListSessions(*request, deps_.limits));
+                  const auto found =
+                      deps_.sessions->List(args.client_id, args.after, args.page_size);
+                  for (const auto& session : found) {
+                    FillSummary(*session, deps_.device->spec(), *out.add_sessions());
+                  }
+                  // A full page may be the last one; then an empty one follows.
+                  if (found.size() == args.page_size) {
+                    out.set_next_page_token(found.back()->id());
+                  }
+                  return absl::OkStatus();
                 });
 }
 

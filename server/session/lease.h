@@ -25,6 +25,8 @@ class Lease {
   }
   // When it ends if no call comes.
   absl::Time ExpiresAt() const { return std::min(ends_at_, last_used_ + idle_ttl_); }
+  bool in_use() const { return users_ > 0; }
+  absl::Time last_used() const { return last_used_; }
   bool ExpiredAt(absl::Time now) const {
     return now >= ends_at_ || (users_ == 0 && now >= last_used_ + idle_ttl_);
   }

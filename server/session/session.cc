@@ -22,7 +22,7 @@ std::vector<Env> FreshEnvs(const SessionConfig& config) {
 
 Session::Session(std::string id, SessionConfig config, absl::Time now)
     : id_(std::move(id)),
-      config_(config),
+      config_(std::move(config)),
       created_at_(now),
       lease_(config_.idle_ttl, config_.max_lifetime, now),
       envs_(FreshEnvs(config_)),
@@ -79,6 +79,11 @@ absl::Time Session::ExpiresAt() const {
 bool Session::ExpiredAt(absl::Time now) const {
   absl::MutexLock lock(&mutex_);
   return lease_.ExpiredAt(now);
+}
+std::optional<absl::Time> Session::IdleSince() const {
+  absl::MutexLock lock(&mutex_);
+  if (lease_.in_use()) return std::nullopt;
+  return lease_.last_used();
 }
 
 SessionUse::SessionUse(std::shared_ptr<Session> session, const Clock* clock)

@@ -31,6 +31,8 @@ struct SessionConfig {
   absl::Duration max_lifetime = absl::Hours(24);
   uint32_t max_episode_steps = 0;  // 0: episodes are never truncated
   uint64_t max_replay_bytes = 0;   // of replies kept for repeated calls
+  std::string client_id;           // whose it is; empty: nobody's
+  bool evictable = false;          // may be ended to make room for another session
 };
 
 enum class EnvPhase { kNeedsReset, kRunning, kDone, kFailed };
@@ -74,6 +76,8 @@ class Session {
   void EndUse(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Time ExpiresAt() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool ExpiredAt(absl::Time now) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Since when no call uses it; absent while one does.
+  std::optional<absl::Time> IdleSince() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   const std::string id_;

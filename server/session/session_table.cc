@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "server/base/error.h"
+#include "server/base/status.h"
 
 namespace gwm::server {
 namespace {
@@ -39,7 +40,8 @@ absl::Status QuotaError(const std::string& message) {
 
 }  // namespace
 
-SessionTable::SessionTable(SessionTableOptions options) : options_(std::move(options)) {}
+SessionTable::SessionTable(SessionTableOptions options)
+    : options_(std::move(options)), tombstones_(options_.max_tombstones, options_.tombstone_ttl) {}
 
 SessionTable::~SessionTable() {
   std::vector<std::shared_ptr<Session>> left;
@@ -47,10 +49,7 @@ SessionTable::~SessionTable() {
     absl::MutexLock lock(&mutex_);
     while (!sessions_.empty()) left.push_back(Remove(sessions_.begin(), CloseReason::kShutdown));
   }
-  for (const auto& session : left) {
-    session->Close();
-    Finish(*session, CloseReason::kShutdown);
-  }
+  End(left, CloseReason::kShutdown);
 }
 
 std::string SessionTable::NewId() const {
@@ -58,20 +57,59 @@ std::string SessionTable::NewId() const {
                          options_.random());
 }
 
-absl::StatusOr<SessionUse> SessionTable::Create(SessionConfig config) {
-  ReapExpired();
-  absl::MutexLock lock(&mutex_);
-  if (sessions_.size() >= options_.max_sessions) {
+absl::Status SessionTable::CheckRoom(Use use, uint32_t num_envs) const {
+  if (use.sessions >= options_.max_sessions) {
     return QuotaError(absl::StrCat("all ", options_.max_sessions, " sessions are in use"));
   }
-  if (config.num_envs > options_.max_envs - envs_) {
-    return QuotaError(absl::StrCat("num_envs ", config.num_envs, " does not fit: ", envs_, " of ",
+  if (use.envs + num_envs > options_.max_envs) {
+    return QuotaError(absl::StrCat("num_envs ", num_envs, " does not fit: ", use.envs, " of ",
                                    options_.max_envs, " environments are in use"));
   }
-  envs_ += config.num_envs;
-  auto session = std::make_shared<Session>(NewId(), config, options_.clock->Now());
-  sessions_.emplace(session->id(), session);
-  return SessionUse(std::move(session), options_.clock);
+  if ((use.envs + num_envs) * options_.state_bytes > options_.max_state_bytes) {
+    return QuotaError(absl::StrCat("num_envs ", num_envs, " does not fit: ", options_.state_bytes,
+                                   " bytes each, ", use.envs * options_.state_bytes, " of ",
+                                   options_.max_state_bytes, " bytes are set aside"));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::shared_ptr<Session>> SessionTable::EvictFor(uint32_t num_envs) {
+  std::vector<std::pair<absl::Time, Map::iterator>> idle;
+  Use left{sessions_.size(), envs_};
+  for (auto entry = sessions_.begin(); entry != sessions_.end(); ++entry) {
+    const SessionConfig& config = entry->second->config();
+    const auto since = entry->second->IdleSince();
+    if (!config.evictable || !since.has_value()) continue;
+    idle.emplace_back(*since, entry);
+    --left.sessions;
+    left.envs -= config.num_envs;
+  }
+  std::vector<std::shared_ptr<Session>> evicted;
+  if (!CheckRoom(left, num_envs).ok()) return evicted;
+  std::sort(idle.begin(), idle.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [since, entry] : idle) {
+    if (CheckRoom({sessions_.size(), envs_}, num_envs).ok()) break;
+    evicted.push_back(Remove(entry, CloseReason::kEvicted));
+  }
+  return evicted;
+}
+
+absl::StatusOr<SessionUse> SessionTable::Create(SessionConfig config) {
+  ReapExpired();
+  std::vector<std::shared_ptr<Session>> evicted;
+  std::shared_ptr<Session> session;
+  {
+    absl::MutexLock lock(&mutex_);
+    evicted = EvictFor(config.num_envs);
+    RETURN_IF_ERROR(CheckRoom({sessions_.size(), envs_}, config.num_envs));
+    envs_ += config.num_envs;
+    session = std::make_shared<Session>(NewId(), std::move(config), options_.clock->Now());
+    sessions_.emplace(session->id(), session);
+  }
+  SessionUse created(std::move(session), options_.clock);
+  End(evicted, CloseReason::kEvicted);
+  return created;
 }
 
 absl::StatusOr<SessionUse> SessionTable::Find(const std::string& id) {
@@ -85,8 +123,7 @@ absl::StatusOr<SessionUse> SessionTable::Find(const std::string& id) {
     }
     expired = Remove(entry, CloseReason::kExpired);
   }
-  expired->Close();
-  Finish(*expired, CloseReason::kExpired);
+  End({expired}, CloseReason::kExpired);
   absl::MutexLock lock(&mutex_);
   return MissingError(id);
 }
@@ -97,15 +134,13 @@ absl::Status SessionTable::Close(const std::string& id) {
     absl::MutexLock lock(&mutex_);
     const auto entry = sessions_.find(id);
     if (entry == sessions_.end()) {
-      const auto tombstone = tombstones_.find(id);
       const bool closed_before =
-          tombstone != tombstones_.end() && tombstone->second == CloseReason::kClient;
+          tombstones_.Find(id, options_.clock->Now()) == CloseReason::kClient;
       return closed_before ? absl::OkStatus() : MissingError(id);
     }
     closed = Remove(entry, CloseReason::kClient);
   }
-  closed->Close();
-  Finish(*closed, CloseReason::kClient);
+  End({closed}, CloseReason::kClient);
   return absl::OkStatus();
 }
 
@@ -119,35 +154,46 @@ int SessionTable::ReapExpired() {
       if (here->second->ExpiredAt(now)) expired.push_back(Remove(here, CloseReason::kExpired));
     }
   }
-  for (const auto& session : expired) {
-    session->Close();
-    Finish(*session, CloseReason::kExpired);
-  }
+  End(expired, CloseReason::kExpired);
   return static_cast<int>(expired.size());
+}
+
+std::vector<std::shared_ptr<const Session>> SessionTable::List(const std::string& client_id,
+                                                               const std::string& after,
+                                                               size_t count) const {
+  std::vector<std::shared_ptr<const Session>> found;
+  absl::MutexLock lock(&mutex_);
+  const absl::Time now = options_.clock->Now();
+  for (auto entry = sessions_.upper_bound(after); entry != sessions_.end() && found.size() < count;
+       ++entry) {
+    const Session& session = *entry->second;
+    if (session.config().client_id == client_id && !session.ExpiredAt(now)) {
+      found.push_back(entry->second);
+    }
+  }
+  return found;
 }
 
 SessionTable::Counts SessionTable::counts() const {
   absl::MutexLock lock(&mutex_);
-  return {.sessions = static_cast<uint32_t>(sessions_.size()), .envs = envs_};
+  return {.sessions = static_cast<uint32_t>(sessions_.size()),
+          .envs = envs_,
+          .state_bytes = envs_ * options_.state_bytes};
 }
 
 std::shared_ptr<Session> SessionTable::Remove(Map::iterator entry, CloseReason reason) {
   auto session = std::move(entry->second);
   envs_ -= session->config().num_envs;
-  tombstones_[session->id()] = reason;
-  tombstone_order_.push_back(session->id());
-  if (tombstone_order_.size() > options_.max_tombstones) {
-    tombstones_.erase(tombstone_order_.front());
-    tombstone_order_.pop_front();
-  }
+  tombstones_.Put(session->id(), reason, options_.clock->Now());
   sessions_.erase(entry);
   return session;
 }
 
-absl::Status SessionTable::MissingError(const std::string& id) const {
-  if (const auto tombstone = tombstones_.find(id); tombstone != tombstones_.end()) {
-    if (tombstone->second == CloseReason::kExpired) {
-      return NotFound(kExpired, "the session's lease ran out");
+absl::Status SessionTable::MissingError(const std::string& id) {
+  if (const auto reason = tombstones_.Find(id, options_.clock->Now()); reason.has_value()) {
+    if (*reason == CloseReason::kExpired) return NotFound(kExpired, "the session's lease ran out");
+    if (*reason == CloseReason::kEvicted) {
+      return NotFound(kEvicted, "the session was evictable and made room for another one");
     }
     return MakeError(absl::StatusCode::kFailedPrecondition, "the session is closed",
                      {.reason = std::string(kClosed), .field = "session_id"});
@@ -159,8 +205,14 @@ absl::Status SessionTable::MissingError(const std::string& id) const {
   return NotFound(kUnknown, absl::StrCat("no session has the id ", Quoted(id)));
 }
 
-void SessionTable::Finish(const Session& session, CloseReason reason) const {
-  if (options_.on_close) options_.on_close(reason, options_.clock->Now() - session.created_at());
+void SessionTable::End(const std::vector<std::shared_ptr<Session>>& sessions,
+                       CloseReason reason) const {
+  for (const auto& session : sessions) {
+    session->Close();
+    if (options_.on_close) {
+      options_.on_close(reason, options_.clock->Now() - session->created_at());
+    }
+  }
 }
 
 }  // namespace gwm::server

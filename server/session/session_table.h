@@ -3,12 +3,12 @@
 #define GWM_SERVER_SESSION_SESSION_TABLE_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -17,17 +17,19 @@
 #include "server/base/clock.h"
 #include "server/base/random_source.h"
 #include "server/session/session.h"
+#include "server/session/tombstones.h"
 
 namespace gwm::server {
-
-enum class CloseReason { kClient, kExpired, kShutdown };
 
 struct SessionTableOptions {
   std::string instance_id;  // prefix of every id: 16 hex digits
   uint32_t max_sessions = 256;
   uint64_t max_envs = 256;         // of all sessions together
-  size_t max_tombstones = 10'000;  // the oldest is forgotten first: its id is UNKNOWN then
-  const Clock* clock = nullptr;    // outlives the table
+  uint64_t max_state_bytes = 256;  // of all sessions together
+  uint64_t state_bytes = 1;        // that one environment sets aside
+  size_t max_tombstones = 10'000;
+  absl::Duration tombstone_ttl = absl::Hours(1);
+  const Clock* clock = nullptr;  // outlives the table
   RandomSource random;
   // Called after a session left the table; optional.
   std::function<void(CloseReason, absl::Duration lifetime)> on_close;
@@ -41,10 +43,10 @@ class SessionTable {
   // Closes every session.
   ~SessionTable();
 
-  // ResourceExhausted / QUOTA when there is no room.
+  // ResourceExhausted / QUOTA when there is no room, even after evicting what may be evicted.
   absl::StatusOr<SessionUse> Create(SessionConfig config) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // NotFound / UNKNOWN, EXPIRED or SERVER_RESTARTED; FailedPrecondition / CLOSED.
+  // NotFound / UNKNOWN, EXPIRED, EVICTED or SERVER_RESTARTED; FailedPrecondition / CLOSED.
   absl::StatusOr<SessionUse> Find(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // OK also when it was closed before; else as Find.
@@ -53,27 +55,43 @@ class SessionTable {
   // Ends every session whose lease ran out. Returns how many.
   int ReapExpired() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Up to `count` sessions of this client with ids greater than `after`, in the order of ids.
+  std::vector<std::shared_ptr<const Session>> List(const std::string& client_id,
+                                                   const std::string& after, size_t count) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   struct Counts {
     uint32_t sessions = 0;
     uint64_t envs = 0;
+    uint64_t state_bytes = 0;  // set aside
   };
   Counts counts() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   using Map = std::map<std::string, std::shared_ptr<Session>>;
   std::string NewId() const;
+  struct Use {
+    size_t sessions = 0;
+    uint64_t envs = 0;
+  };
+  // Why another session of `num_envs` does not fit beside `use`; OK when it does.
+  absl::Status CheckRoom(Use use, uint32_t num_envs) const;
+  // Takes out as many evictable sessions, idle longest first, as make room; none when all of them
+  // would not.
+  std::vector<std::shared_ptr<Session>> EvictFor(uint32_t num_envs)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void End(const std::vector<std::shared_ptr<Session>>& sessions, CloseReason reason) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Takes the session out of the table and leaves a tombstone.
   std::shared_ptr<Session> Remove(Map::iterator entry, CloseReason reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status MissingError(const std::string& id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Finish(const Session& session, CloseReason reason) const ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status MissingError(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const SessionTableOptions options_;
   mutable absl::Mutex mutex_;
   Map sessions_ ABSL_GUARDED_BY(mutex_);
   uint64_t envs_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::map<std::string, CloseReason> tombstones_ ABSL_GUARDED_BY(mutex_);
-  std::deque<std::string> tombstone_order_ ABSL_GUARDED_BY(mutex_);
+  Tombstones tombstones_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gwm::server

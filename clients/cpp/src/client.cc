@@ -98,10 +98,36 @@ Session Client::CreateSession(const SessionOptions& options) {
   Assign(options.observations, request.mutable_observations());
   if (options.idle_ttl.count() != 0) *request.mutable_idle_ttl() = ToProto(options.idle_ttl);
   request.set_max_episode_steps(options.max_episode_steps);
+  request.set_evictable(options.evictable);
+  request.mutable_context()->set_client_id(wire_->client_id());
   const auto reply =
       wire_->Call<v1::Session>(wire_->simulator(), &v1::Simulator::Stub::CreateSession, request,
                                options.timeout, Repeat::kOnlyIfRefused);
   return Session(wire_, std::make_unique<Session::State>(reply));
+}
+
+Session Client::AttachSession(const std::string& id) {
+  v1::GetSessionRequest request;
+  request.set_session_id(id);
+  const auto reply = wire_->Call<v1::Session>(wire_->simulator(), &v1::Simulator::Stub::GetSession,
+                                              request, kDefaultTimeout, Repeat::kSafe);
+  return Session(wire_, std::make_unique<Session::State>(reply));
+}
+
+std::vector<SessionSummary> Client::ListSessions() {
+  std::vector<SessionSummary> sessions;
+  v1::ListSessionsRequest request;
+  request.mutable_context()->set_client_id(wire_->client_id());
+  do {
+    const auto reply =
+        wire_->Call<v1::ListSessionsReply>(wire_->simulator(), &v1::Simulator::Stub::ListSessions,
+                                           request, kDefaultTimeout, Repeat::kSafe);
+    for (const v1::SessionSummary& one : reply.sessions()) {
+      sessions.push_back({one.session_id(), one.num_envs(), one.state_bytes()});
+    }
+    request.set_page_token(reply.next_page_token());
+  } while (!request.page_token().empty());
+  return sessions;
 }
 
 LatentTokens Client::Encode(const Frames& frames) {

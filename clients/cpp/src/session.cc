@@ -165,11 +165,12 @@ std::vector<uint64_t> Session::Resync() {
 }
 
 milliseconds Session::Renew() {
-  v1::GetSessionRequest request;
+  v1::RenewSessionRequest request;
   request.set_session_id(id());
-  const auto reply = wire_->Call<v1::Session>(wire_->simulator(), &v1::Simulator::Stub::GetSession,
-                                              request, milliseconds(0), Repeat::kSafe);
-  return milliseconds(reply.idle_ttl().seconds() * 1000 + reply.idle_ttl().nanos() / 1'000'000);
+  const auto reply =
+      wire_->Call<v1::RenewSessionReply>(wire_->simulator(), &v1::Simulator::Stub::RenewSession,
+                                         request, milliseconds(0), Repeat::kSafe);
+  return milliseconds(reply.expires_in().seconds() * 1000 + reply.expires_in().nanos() / 1'000'000);
 }
 
 void Session::Close() {

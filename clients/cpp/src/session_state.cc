@@ -1,27 +1,19 @@
 #include "clients/cpp/src/session_state.h"
 
 #include <algorithm>
-#include <random>
 
 namespace gwm::client {
-namespace {
-
-std::string RandomPrefix() {
-  std::random_device random;
-  std::string text;
-  for (int i = 0; i < 4; ++i) text += std::to_string(random()) + "-";
-  return text;
-}
-
-}  // namespace
-
 Session::State::State(const v1::Session& session)
     : id(session.session_id()),
       num_envs(session.num_envs()),
       seed(session.seed()),
       replays_calls_(session.replays_calls()),
-      prefix_(RandomPrefix()),
-      steps_(num_envs, 0) {}
+      prefix_(internal::RandomName()),
+      steps_(num_envs, 0) {
+  std::vector<uint64_t> steps;
+  for (const v1::EnvStatus& env : session.envs()) steps.push_back(env.step_index());
+  Note({}, steps);
+}
 
 std::vector<uint64_t> Session::State::Expected(const std::vector<uint32_t>& env_ids) const {
   if (!replays_calls_) return {};

@@ -37,9 +37,17 @@ double Jitter() {
 
 }  // namespace
 
+std::string RandomName() {
+  std::random_device random;
+  std::string text;
+  for (int i = 0; i < 4; ++i) text += std::to_string(random()) + "-";
+  return text;
+}
+
 Wire::Wire(const std::string& address, const ClientOptions& options)
     : timeout_(options.timeout),
       retry_(options.retry),
+      client_id_(options.client_id.empty() ? RandomName() : options.client_id),
       channel_(MakeChannel(address, options)),
       simulator_(v1::Simulator::NewStub(channel_)),
       perception_(v1::Perception::NewStub(channel_)),

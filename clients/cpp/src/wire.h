@@ -23,6 +23,9 @@ enum class Repeat {
   kOnlyIfRefused,  // those that the server certainly did not begin
 };
 
+// Unguessable text of at most 48 characters.
+std::string RandomName();
+
 class Wire {
  public:
   Wire(const std::string& address, const ClientOptions& options);
@@ -31,6 +34,7 @@ class Wire {
   v1::Perception::Stub& perception() { return *perception_; }
   v1::Server::Stub& server() { return *server_; }
   grpc::Channel& channel() { return *channel_; }
+  const std::string& client_id() const { return client_id_; }
   const std::shared_ptr<grpc::Channel>& shared_channel() const { return channel_; }
 
   // One unary call, for example Call<v1::StepReply>(simulator(), &v1::Simulator::Stub::Step,
@@ -67,6 +71,7 @@ class Wire {
 
   const std::chrono::milliseconds timeout_;
   const RetryPolicy retry_;
+  const std::string client_id_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Simulator::Stub> simulator_;
   std::unique_ptr<v1::Perception::Stub> perception_;

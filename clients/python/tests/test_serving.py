@@ -84,6 +84,23 @@ def test_the_same_seed_gives_the_same_episodes_again(client: gwm.Client) -> None
         np.testing.assert_array_equal(first[0, 0], expected)
 
 
+def test_it_is_forgotten_in_the_end_why_a_session_is_gone() -> None:
+    clock = FakeClock()
+    with point_server(clock_s=clock) as server, gwm.Client(server.address) as connected:
+        closed, expired = connected.create_session(), connected.create_session(idle_ttl_s=10)
+        closed.close()
+        clock.now_s += 11
+        for session, reason in ((closed, "CLOSED"), (expired, "EXPIRED")):
+            with pytest.raises(gwm.GwmError) as caught:
+                session.status()
+            assert caught.value.reason == reason
+        clock.now_s += 3600
+        for session in (closed, expired):
+            with pytest.raises(gwm.NotFoundError) as caught:
+                session.status()
+            assert caught.value.reason == "UNKNOWN"
+
+
 def test_termination_needs_a_reset(client: gwm.Client) -> None:
     with client.create_session(observations=["state"]) as session:
         session.reset()

@@ -72,6 +72,7 @@ class ClientTest : public ::testing::Test {
     server_.session.set_num_envs(2);
     server_.session.set_seed(7);
     server_.session.mutable_idle_ttl()->set_seconds(300);
+    server_.renewal.mutable_expires_in()->set_seconds(300);
   }
   ScriptedServer server_;
   std::vector<milliseconds> waits_;
@@ -157,6 +158,34 @@ TEST_F(ClientTest, ClosesTheSessionOnDestructionExactlyOnce) {
   EXPECT_THAT(server_.closed_sessions, ElementsAre("abc"));
   { const Session third = client_.CreateSession(); }
   EXPECT_THAT(server_.closed_sessions, ElementsAre("abc", "abc"));
+}
+
+TEST_F(ClientTest, FindsItsSessionsAgainUnderItsName) {
+  server_.pages.resize(2);
+  server_.pages[0].add_sessions()->set_session_id("a");
+  server_.pages[0].set_next_page_token("1");
+  server_.pages[1].add_sessions()->set_session_id("b");
+  Client named(server_.address(), {.client_id = "trainer 3"});
+  const auto sessions = named.ListSessions();
+  ASSERT_EQ(sessions.size(), 2U);
+  EXPECT_EQ(sessions[1].id, "b");
+  EXPECT_EQ(server_.list_requests[1].context().client_id(), "trainer 3");
+  server_.session.set_replays_calls(true);
+  server_.session.add_envs()->set_step_index(4);
+  server_.session.add_envs()->set_step_index(5);
+  Session session = named.AttachSession(sessions[0].id);
+  session.Step(Zeros({1, 4}), {.env_ids = {1}});
+  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(5));
+  const Session made = client_.CreateSession({.evictable = true});
+  EXPECT_GT(server_.create_request.context().client_id().size(), 16U);
+  EXPECT_TRUE(server_.create_request.evictable());
+}
+
+TEST(UnixSocketTest, ReachesAServerOnAUnixSocket) {
+  const std::string path = ::testing::TempDir() + "/gwm_client_test.sock";
+  ScriptedServer server(path);
+  server.info.set_version("9");
+  EXPECT_EQ(Client("unix:" + path).GetServerInfo().version, "9");
 }
 
 TEST_F(ClientTest, RefusesToUseAClosedSession) {

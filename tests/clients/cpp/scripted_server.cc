@@ -4,6 +4,7 @@
 #include <grpcpp/security/server_credentials.h>
 
 #include <chrono>
+#include <string>
 #include <utility>
 
 namespace gwm::client {
@@ -24,10 +25,13 @@ v1::Tensor BoolTensor(std::vector<int64_t> shape, std::vector<bool> values) {
   return tensor;
 }
 
-ScriptedServer::ScriptedServer() {
+ScriptedServer::ScriptedServer(const std::string& socket_path) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+  if (!socket_path.empty()) {
+    builder.AddListeningPort("unix:" + socket_path, grpc::InsecureServerCredentials());
+  }
   builder.RegisterService(static_cast<v1::Simulator::Service*>(this));
   builder.RegisterService(static_cast<v1::Perception::Service*>(this));
   builder.RegisterService(static_cast<v1::Server::Service*>(this));
@@ -50,6 +54,18 @@ grpc::Status ScriptedServer::CreateSession(Context*, const v1::CreateSessionRequ
 grpc::Status ScriptedServer::GetSession(Context*, const v1::GetSessionRequest*,
                                         v1::Session* reply) {
   *reply = session;
+  return status;
+}
+grpc::Status ScriptedServer::RenewSession(Context*, const v1::RenewSessionRequest*,
+                                          v1::RenewSessionReply* reply) {
+  *reply = renewal;
+  return status;
+}
+grpc::Status ScriptedServer::ListSessions(Context*, const v1::ListSessionsRequest* request,
+                                          v1::ListSessionsReply* reply) {
+  const std::string& token = request->page_token();
+  *reply = pages.at(token.empty() ? 0 : std::stoul(token));
+  list_requests.push_back(*request);
   return status;
 }
 grpc::Status ScriptedServer::CloseSession(Context*, const v1::CloseSessionRequest* request,

@@ -29,7 +29,8 @@ class ScriptedServer final : public v1::Simulator::Service,
                              public v1::Perception::Service,
                              public v1::Server::Service {
  public:
-  ScriptedServer();
+  // socket_path: listens there too, unless empty.
+  explicit ScriptedServer(const std::string& socket_path = "");
   ~ScriptedServer() override;
 
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
@@ -46,6 +47,9 @@ class ScriptedServer final : public v1::Simulator::Service,
   v1::ServerInfo info;
   v1::Limits limits;
   v1::Session session;
+  v1::RenewSessionReply renewal;
+  std::vector<v1::ListSessionsReply> pages;  // by page_token "", "1", "2", ...
+  std::vector<v1::ListSessionsRequest> list_requests;
   v1::ResetReply reset_reply;
   v1::StepReply step_reply;
   v1::RenderReply render_reply;
@@ -69,6 +73,10 @@ class ScriptedServer final : public v1::Simulator::Service,
   grpc::Status GetSpec(Context*, const v1::GetSpecRequest*, v1::SimulatorSpec*) override;
   grpc::Status CreateSession(Context*, const v1::CreateSessionRequest*, v1::Session*) override;
   grpc::Status GetSession(Context*, const v1::GetSessionRequest*, v1::Session*) override;
+  grpc::Status RenewSession(Context*, const v1::RenewSessionRequest*,
+                            v1::RenewSessionReply*) override;
+  grpc::Status ListSessions(Context*, const v1::ListSessionsRequest*,
+                            v1::ListSessionsReply*) override;
   grpc::Status CloseSession(Context*, const v1::CloseSessionRequest*,
                             v1::CloseSessionReply*) override;
   grpc::Status Reset(Context*, const v1::ResetRequest*, v1::ResetReply*) override;

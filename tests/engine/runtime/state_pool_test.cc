@@ -37,6 +37,21 @@ TEST(StatePoolTest, ExhaustionTakesNothing) {
   EXPECT_TRUE(pool->Acquire(1).ok());
 }
 
+TEST(StatePoolTest, AReleaseThatComesTwiceOrLateFreesNothingOfSomebodyElse) {
+  const auto pool = StatePool::Create(2, 1, torch::kCPU);
+  auto first = pool->Acquire(1);
+  const int64_t index = (*first)[0]->index();
+  const uint64_t generation = (*first)[0]->generation();
+  EXPECT_TRUE(pool->Release(index, generation));
+  EXPECT_FALSE(pool->Release(index, generation));
+  const auto second = pool->Acquire(1);
+  ASSERT_EQ((*second)[0]->index(), index);
+  EXPECT_FALSE(pool->Release(index, generation));
+  first->clear();  // the destructor's release comes late as well
+  EXPECT_EQ(pool->free(), 1);
+  EXPECT_NE((*second)[0]->generation(), generation);
+}
+
 TEST(StatePoolTest, SlotsMayOutliveTheirCreator) {
   auto pool = StatePool::Create(1, 1, torch::kCPU);
   auto slots = pool->Acquire(1);

@@ -57,7 +57,7 @@ TEST_F(LifecycleTest, TheSpecListsWhatWorks) {
   EXPECT_EQ(spec.actions(0).shape(0), 2);
   EXPECT_EQ(spec.actions(0).max(), 1);
   EXPECT_EQ(spec.observations_size(), 4);
-  EXPECT_EQ(spec.rpcs_size(), 13);
+  EXPECT_EQ(spec.rpcs_size(), 15);
   EXPECT_EQ(spec.determinism(), v1::DETERMINISM_BATCH_INVARIANT);
   EXPECT_EQ(std::vector<std::string>(spec.inits().begin(), spec.inits().end()),
             (std::vector<std::string>{"pool", "frames"}));
@@ -79,7 +79,10 @@ TEST_F(LifecycleTest, TheSpecListsWhatWorks) {
 TEST_F(LifecycleTest, LimitsAndInfoShowWhatIsInForce) {
   v1::Limits limits;
   ASSERT_TRUE(Call(*info_, &v1::Server::Stub::GetLimits, v1::GetLimitsRequest(), &limits).ok());
-  EXPECT_EQ(limits.max_envs(), 32u);  // half of the 64 states of the pool
+  EXPECT_EQ(limits.max_state_bytes(), 3200u);  // half of the 64 states of 100 bytes of the pool
+  EXPECT_EQ(limits.max_envs(), 32u);
+  EXPECT_EQ(limits.max_list_page(), 100u);
+  EXPECT_EQ(limits.tombstone_ttl().seconds(), 3600);
   EXPECT_EQ(limits.default_idle_ttl().seconds(), 300);
   Ready(3);
   v1::ServerInfo info;
@@ -88,6 +91,7 @@ TEST_F(LifecycleTest, LimitsAndInfoShowWhatIsInForce) {
   EXPECT_EQ(info.version(), "1.2.3");
   EXPECT_EQ(info.sessions(), 1u);
   EXPECT_EQ(info.envs(), 3u);
+  EXPECT_EQ(info.state_bytes(), 300u);
 }
 
 TEST_F(LifecycleTest, HealthKnowsServerServicesAndModel) {

@@ -18,7 +18,10 @@ class SessionTableTest : public ::testing::Test {
     return {.instance_id = "00000000000000aa",
             .max_sessions = 4,
             .max_envs = 8,
+            .max_state_bytes = 800,
+            .state_bytes = 100,
             .max_tombstones = 2,
+            .tombstone_ttl = absl::Hours(1),
             .clock = &clock_,
             .random = [this] { return ++random_; },
             .on_close =
@@ -56,6 +59,65 @@ TEST_F(SessionTableTest, CountsEnvironmentsAgainstTheQuota) {
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(DetailsOf(refused.status()).reason, "QUOTA");
   EXPECT_EQ(table_->counts().envs, 8u);
+}
+
+TEST_F(SessionTableTest, CountsBytesOfStatesAgainstTheQuota) {
+  SessionTableOptions options = Options();
+  options.max_state_bytes = 550;
+  table_.emplace(options);
+  EXPECT_FALSE(Create(3).empty());
+  EXPECT_EQ(table_->counts().state_bytes, 300u);
+  const auto refused = table_->Create(Config(3));
+  EXPECT_EQ(DetailsOf(refused.status()).reason, "QUOTA");
+  EXPECT_NE(refused.status().message().find("300 of 550 bytes"), absl::string_view::npos);
+  EXPECT_FALSE(Create(2).empty());
+}
+
+TEST_F(SessionTableTest, EvictsTheLongestIdleOfThoseThatAllowItAndOnlyWhenThatHelps) {
+  const auto create_evictable = [this](uint32_t num_envs) {
+    SessionConfig config = Config(num_envs);
+    config.evictable = true;
+    clock_.Advance(absl::Seconds(1));
+    return (*table_->Create(config))->id();
+  };
+  const std::string older = create_evictable(2), newer = create_evictable(2);
+  const std::string fixed = Create(3);
+  EXPECT_TRUE(table_->Create(Config(6)).status().code() == absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(table_->Find(older).ok());
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(table_->Find(newer).ok());
+  EXPECT_FALSE(Create(3).empty());
+  EXPECT_EQ(DetailsOf(table_->Find(older).status()).reason, "EVICTED");
+  EXPECT_EQ(closed_.back().first, CloseReason::kEvicted);
+  const auto in_use = table_->Find(newer);
+  EXPECT_TRUE(table_->Create(Config(2)).status().code() == absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(table_->Find(fixed).ok());
+}
+
+TEST_F(SessionTableTest, ListsTheSessionsOfOneClientPageByPage) {
+  const auto create_for = [this](const char* client) {
+    SessionConfig config = Config();
+    config.client_id = client;
+    return (*table_->Create(config))->id();
+  };
+  std::set<std::string> mine = {create_for("me"), create_for("me")};
+  create_for("other");
+  const auto first = table_->List("me", "", 1);
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0]->id(), *mine.begin());
+  const auto second = table_->List("me", first[0]->id(), 10);
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(second[0]->id(), *mine.rbegin());
+  clock_.Advance(absl::Seconds(10));
+  EXPECT_TRUE(table_->List("me", "", 10).empty());
+}
+
+TEST_F(SessionTableTest, ATombstoneIsForgottenAfterItsTime) {
+  const std::string id = Create();
+  EXPECT_TRUE(table_->Close(id).ok());
+  clock_.Advance(absl::Hours(1));
+  EXPECT_EQ(DetailsOf(table_->Find(id).status()).reason, "UNKNOWN");
+  EXPECT_EQ(table_->Close(id).code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(SessionTableTest, AnExpiredSessionMakesRoomBeforeTheReaperComes) {

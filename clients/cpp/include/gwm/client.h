@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "gwm/export.h"
 #include "gwm/session.h"
@@ -38,6 +39,9 @@ struct ClientOptions {
   std::chrono::milliseconds timeout{60'000};
   // Largest reply that is accepted.
   uint64_t max_message_bytes = uint64_t{256} << 20;
+  // Whose the sessions are: the same text in another run of the program finds them again
+  // (ListSessions). Empty: a random one.
+  std::string client_id;
   RetryPolicy retry;
 };
 
@@ -58,6 +62,11 @@ class GWM_CLIENT_EXPORT Client {
   Limits GetLimits();
 
   Session CreateSession(const SessionOptions& options = {});
+  // A session that this client, or an earlier run under the same client_id, made; it is closed with
+  // the returned object.
+  Session AttachSession(const std::string& id);
+  // The open sessions of this client_id.
+  std::vector<SessionSummary> ListSessions();
 
   // Images to latent tokens, of the newest frame.
   LatentTokens Encode(const Frames& frames);

@@ -115,7 +115,14 @@ struct SessionOptions {
   std::vector<std::string> observations;  // what Reset and Step return unless they name others
   std::chrono::milliseconds idle_ttl{0};  // 0: the server's default
   uint32_t max_episode_steps = 0;         // 0: never truncated
+  bool evictable = false;                 // may be ended when another session needs the room
   std::chrono::milliseconds timeout{0};
+};
+
+struct SessionSummary {
+  std::string id;
+  uint32_t num_envs = 0;
+  uint64_t state_bytes = 0;  // memory set aside
 };
 
 struct ResetOptions {

@@ -7,7 +7,8 @@ with gwm.Client("localhost:50051") as client, client.create_session(num_envs=2, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +27,7 @@ from gwm.types import (
     Images,
     RgbdFrames,
     ServerInfo,
+    SessionSummary,
     Spec,
 )
 from gwm.wire import from_tensor, numpy_dtype, to_tensor
@@ -43,12 +45,20 @@ class Client:
     timeout_s is the default deadline of a call. Calls that a repetition cannot harm are repeated when the
     server is not reachable or the reply got lost; so are Reset and Step, since the server knows a repetition
     by its name (Session.replays_calls). CreateSession is repeated only when it was refused before it began.
+    client_id: whose the sessions are; the same text in another run finds them again with sessions(). None: a
+    random one.
     """
 
     def __init__(
-        self, address: str, *, timeout_s: float = DEFAULT_TIMEOUT_S, retry: RetryPolicy | None = None
+        self,
+        address: str,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        retry: RetryPolicy | None = None,
+        client_id: str | None = None,
     ) -> None:
         self._connection = Connection(address, timeout_s, retry or RetryPolicy())
+        self.client_id = secrets.token_hex(16) if client_id is None else client_id
         self._spec: Spec | None = None
 
     @property
@@ -103,6 +113,7 @@ class Client:
         max_episode_steps: int = 0,
         idle_ttl_s: float | None = None,
         max_lifetime_s: float | None = None,
+        evictable: bool = False,
         model_id: str = "",
         checkpoint_digest: str = "",
     ) -> Session:
@@ -112,7 +123,8 @@ class Client:
         by default; names of spec().observations. sampler_calls: denoiser calls per step, 0 for the model's
         default. auto_reset: "none", "next_step" or "same_step"; what the server cannot do it refuses.
         max_episode_steps: steps after which an episode is truncated, 0 for never. idle_ttl_s: the session
-        expires this long after its last call.
+        expires this long after its last call. evictable: it may also be ended when another session needs the
+        room.
         """
         if auto_reset not in AUTO_RESETS:
             raise ValueError(f"auto_reset is {auto_reset!r}; allowed are {', '.join(AUTO_RESETS)}")
@@ -127,6 +139,8 @@ class Client:
             max_episode_steps=max_episode_steps,
             idle_ttl=_duration(idle_ttl_s),
             max_lifetime=_duration(max_lifetime_s),
+            evictable=evictable,
+            context=simulator_pb2.RequestContext(client_id=self.client_id),
         )
         reply = self._connection.call("simulator", "CreateSession", request, idempotent=False)
         return Session(self._connection, reply)
@@ -136,6 +150,25 @@ class Client:
         request = simulator_pb2.GetSessionRequest(session_id=session_id)
         reply = self._connection.call("simulator", "GetSession", request, idempotent=True)
         return Session(self._connection, reply)
+
+    def sessions(self) -> Iterator[SessionSummary]:
+        """The open sessions of this client_id."""
+        request = simulator_pb2.ListSessionsRequest(
+            context=simulator_pb2.RequestContext(client_id=self.client_id)
+        )
+        while True:
+            reply = self._connection.call("simulator", "ListSessions", request, idempotent=True)
+            for found in reply.sessions:
+                yield SessionSummary(
+                    session_id=found.session_id,
+                    num_envs=found.num_envs,
+                    state_bytes=found.state_bytes,
+                    created_s=found.created_at.ToNanoseconds() * 1e-9,
+                    expires_s=found.lease_expires_at.ToNanoseconds() * 1e-9,
+                )
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
 
     # --- perception -----------------------------------------------------------------------------------------
 

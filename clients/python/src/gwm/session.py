@@ -69,6 +69,12 @@ class Session:
         request = simulator_pb2.GetSessionRequest(session_id=self.session_id)
         return self._call("GetSession", request, idempotent=True)
 
+    def renew(self) -> float:
+        """Renews the lease without doing anything else; the seconds that it lasts."""
+        request = simulator_pb2.RenewSessionRequest(session_id=self.session_id)
+        reply = self._call("RenewSession", request, idempotent=True)
+        return float(reply.expires_in.ToNanoseconds() * 1e-9)
+
     def resync(self) -> Array:
         """Asks the server how many steps each environment has made, for the next step; u64 [num_envs]."""
         self._note_status(self.status())

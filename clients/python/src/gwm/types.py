@@ -143,6 +143,17 @@ class Images:
 
 
 @dataclass(frozen=True)
+class SessionSummary:
+    """An open session, as Client.sessions() finds it."""
+
+    session_id: str
+    num_envs: int
+    state_bytes: int  # memory set aside
+    created_s: float  # Unix time
+    expires_s: float  # Unix time, if no call comes
+
+
+@dataclass(frozen=True)
 class Timing:
     """Where a call's time went on the server."""
 

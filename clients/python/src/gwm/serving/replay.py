@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gwm.serving import validate
 from gwm.serving.status import Refusal
 
 _FIELD = "context.request_id"
-_MAX_ID_CHARACTERS = 64
 _SPENT_NAMES = 256
 
 
@@ -33,13 +33,9 @@ class ReplayLog:
 
     def find(self, request: Any) -> Any | None:
         """The stored reply of the same call, marked; None when it has to be carried out. Raises Refusal."""
-        name = request.context.request_id
+        name = validate.name(request.context.request_id, _FIELD)
         if not name:
             return None
-        if len(name) > _MAX_ID_CHARACTERS or not (name.isascii() and name.isprintable()):
-            raise Refusal(
-                "BAD_FIELD", f"is {name[:80]!r}; up to 64 printable ASCII characters are allowed", _FIELD
-            )
         kept = self._kept.get(name)
         if kept is None:
             if name in self._spent:

@@ -15,7 +15,14 @@ import grpc
 from gwm._generated import server_pb2, simulator_pb2
 from gwm.serving.backend import BackendSpec
 from gwm.serving.handler import unary_handlers
-from gwm.serving.server_service import MAX_MESSAGE_BYTES, MAX_REPLAY_BYTES, ServerService, make_limits
+from gwm.serving.server_service import (
+    MAX_MESSAGE_BYTES,
+    MAX_REPLAY_BYTES,
+    MAX_TOMBSTONES,
+    TOMBSTONE_TTL_S,
+    ServerService,
+    make_limits,
+)
 from gwm.serving.sessions import SessionTable, TableLimits
 from gwm.serving.simulator_service import SimulatorService
 from gwm.serving.worker import ProcessWorker, WorkerFactory
@@ -42,7 +49,11 @@ class EnvServer:
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         limits = make_limits(max_envs, max_sessions)
-        self.table = SessionTable(factory, TableLimits(max_sessions, max_envs, MAX_REPLAY_BYTES), clock_s)
+        self.table = SessionTable(
+            factory,
+            TableLimits(max_sessions, max_envs, MAX_REPLAY_BYTES, MAX_TOMBSTONES, TOMBSTONE_TTL_S),
+            clock_s,
+        )
         # The first worker tells what is served, and then waits for the first session.
         self.spec: BackendSpec = self.table.prepare()
         self._rows = ThreadPoolExecutor(max_envs, thread_name_prefix="gwm-row")

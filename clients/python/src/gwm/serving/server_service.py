@@ -14,6 +14,9 @@ from gwm.version import VERSION
 
 MAX_MESSAGE_BYTES = 64 << 20
 MAX_REPLAY_BYTES = 4 << 20
+MAX_TOMBSTONES = 10_000
+TOMBSTONE_TTL_S = 3600
+_MAX_LIST_PAGE = 100
 
 
 def make_limits(max_envs: int, max_sessions: int) -> server_pb2.Limits:
@@ -31,6 +34,9 @@ def make_limits(max_envs: int, max_sessions: int) -> server_pb2.Limits:
         max_lifetime=duration_pb2.Duration(seconds=86_400),
         max_call_time=duration_pb2.Duration(seconds=120),
         max_replay_bytes=MAX_REPLAY_BYTES,
+        max_list_page=_MAX_LIST_PAGE,
+        max_tombstones=MAX_TOMBSTONES,
+        tombstone_ttl=duration_pb2.Duration(seconds=TOMBSTONE_TTL_S),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,10 +14,9 @@ from gwm._generated import simulator_pb2
 from gwm.serving.backend import BackendSpec
 from gwm.serving.replay import ReplayLog
 from gwm.serving.status import Refusal
+from gwm.serving.tombstones import Tombstones
 from gwm.serving.worker import Worker, WorkerError, WorkerFactory
 
-# How many closed and expired sessions are remembered, so that late calls learn what became of them.
-_TOMBSTONES = 1024
 _INSTANCE_CHARACTERS = 16
 _STARTS_AT_A_TIME = 4
 CONFLICT_WAIT_S = 0.05
@@ -58,6 +56,7 @@ class LiveSession:
     expires_s: float  # absolute end of life, on the table's clock
     created_s: float
     max_episode_steps: int
+    client_id: str
     environments: list[Environment]
     replies: ReplayLog
     lease_s: float = 0.0
@@ -73,6 +72,8 @@ class TableLimits:
     max_sessions: int
     max_envs: int
     max_replay_bytes: int
+    max_tombstones: int
+    tombstone_ttl_s: float
 
 
 class SessionTable:
@@ -84,7 +85,7 @@ class SessionTable:
         self._clock_s = clock_s
         self._lock = threading.Lock()
         self._sessions: dict[str, LiveSession] = {}
-        self._tombstones: OrderedDict[str, str] = OrderedDict()
+        self._tombstones = Tombstones(limits.max_tombstones, limits.tombstone_ttl_s, clock_s)
         self._idle_workers: list[Worker] = []
         self._reserved_envs = 0
         self.instance_id = secrets.token_hex(_INSTANCE_CHARACTERS // 2)
@@ -95,6 +96,10 @@ class SessionTable:
         with self._lock:
             self._idle_workers.append(worker)
         return worker.spec
+
+    def now_s(self) -> float:
+        """The table's own clock."""
+        return self._clock_s()
 
     def seconds_left(self, session: LiveSession) -> float:
         """Until the lease runs out."""
@@ -108,6 +113,7 @@ class SessionTable:
         idle_ttl_s: float,
         max_lifetime_s: float,
         max_episode_steps: int,
+        client_id: str,
     ) -> LiveSession:
         """Raises Refusal QUOTA when there is no room."""
         self.expire()
@@ -132,6 +138,7 @@ class SessionTable:
             expires_s=now_s + max_lifetime_s,
             created_s=now_s,
             max_episode_steps=max_episode_steps,
+            client_id=client_id,
             environments=[Environment(env_id, worker, seed) for env_id, worker in enumerate(workers)],
             replies=ReplayLog(self._limits.max_replay_bytes),
             lease_s=now_s + min(idle_ttl_s, max_lifetime_s),
@@ -165,15 +172,23 @@ class SessionTable:
         finally:
             session.lock.release()
 
+    def of_client(self, client_id: str, after: str, count: int) -> list[LiveSession]:
+        """Up to `count` sessions of this client with ids greater than `after`, in the order of ids."""
+        self.expire()
+        with self._lock:
+            sessions = sorted(self._sessions.values(), key=lambda session: session.session_id)
+        mine = [session for session in sessions if session.client_id == client_id]
+        return [session for session in mine if session.session_id > after][:count]
+
     def close(self, session_id: str) -> None:
         """Closing a closed session is fine; an unknown one is refused."""
         with self._lock:
             session = self._sessions.pop(session_id, None)
             if session is None:
-                if self._tombstones.get(session_id) == "CLOSED":
+                if self._tombstones.find(session_id) == "CLOSED":
                     return
                 raise self._missing(session_id)
-            self._bury(session_id, "CLOSED")
+            self._tombstones.put(session_id, "CLOSED")
         self._retire(session)
 
     def expire(self) -> None:
@@ -185,7 +200,7 @@ class SessionTable:
             dead = [session for session in dead if not session.lock.locked()]
             for session in dead:
                 del self._sessions[session.session_id]
-                self._bury(session.session_id, "EXPIRED")
+                self._tombstones.put(session.session_id, "EXPIRED")
         for session in dead:
             self._retire(session)
 
@@ -211,7 +226,7 @@ class SessionTable:
             worker.close()
 
     def _missing(self, session_id: str) -> Refusal:
-        fate = self._tombstones.get(session_id)
+        fate = self._tombstones.find(session_id)
         if fate == "CLOSED":
             return Refusal("CLOSED", f"session {session_id[:40]!r} was closed", "session_id")
         if fate == "EXPIRED":
@@ -221,11 +236,6 @@ class SessionTable:
             message = "the session belonged to an earlier process of this server; create a new one"
             return Refusal("SERVER_RESTARTED", message, "session_id")
         return Refusal("UNKNOWN", f"there is no session {session_id[:40]!r}", "session_id")
-
-    def _bury(self, session_id: str, fate: str) -> None:
-        self._tombstones[session_id] = fate
-        while len(self._tombstones) > _TOMBSTONES:
-            self._tombstones.popitem(last=False)
 
     def _reserve(self, num_envs: int) -> None:
         with self._lock:

@@ -28,6 +28,8 @@ RPCS = (
     "Simulator.GetSpec",
     "Simulator.CreateSession",
     "Simulator.GetSession",
+    "Simulator.RenewSession",
+    "Simulator.ListSessions",
     "Simulator.CloseSession",
     "Simulator.Reset",
     "Simulator.Step",
@@ -86,11 +88,44 @@ class SimulatorService:
             idle_ttl_s=self._idle_ttl_s(request),
             max_lifetime_s=self._lifetime_s(request),
             max_episode_steps=request.max_episode_steps,
+            client_id=validate.name(request.context.client_id, "context.client_id"),
         )
         return self._session_to_proto(session)
 
     def GetSession(self, request: Any) -> simulator_pb2.Session:
         return self._session_to_proto(self._table.get(request.session_id))
+
+    def RenewSession(self, request: Any) -> simulator_pb2.RenewSessionReply:
+        session = self._table.get(request.session_id)
+        return simulator_pb2.RenewSessionReply(
+            lease_expires_at=self._expires_at(session),
+            expires_in=_duration(self._table.seconds_left(session)),
+        )
+
+    def ListSessions(self, request: Any) -> simulator_pb2.ListSessionsReply:
+        client_id = validate.name(request.context.client_id, "context.client_id")
+        if not client_id:
+            raise Refusal(
+                "BAD_FIELD", "is missing; the sessions of one client are listed", "context.client_id"
+            )
+        most = self._limits.max_list_page
+        if request.page_size > most:
+            raise Refusal("LIMIT", f"is {request.page_size}; at most {most} are allowed", "page_size")
+        count = request.page_size or most
+        found = self._table.of_client(client_id, request.page_token, count)
+        return simulator_pb2.ListSessionsReply(
+            sessions=[
+                simulator_pb2.SessionSummary(
+                    session_id=session.session_id,
+                    num_envs=session.num_envs,
+                    created_at=self._unix_time(session.created_s),
+                    lease_expires_at=self._expires_at(session),
+                )
+                for session in found
+            ],
+            # A full page may be the last one; then an empty one follows.
+            next_page_token=found[-1].session_id if len(found) == count else "",
+        )
 
     def CloseSession(self, request: Any) -> simulator_pb2.CloseSessionReply:
         self._table.close(request.session_id)
@@ -302,10 +337,14 @@ class SimulatorService:
             timing=_timing(elapsed_s, len(chosen)),
         )
 
+    def _expires_at(self, session: LiveSession) -> timestamp_pb2.Timestamp:
+        return _timestamp(time.time_ns() + round(self._table.seconds_left(session) * 1e9))
+
+    def _unix_time(self, table_s: float) -> timestamp_pb2.Timestamp:
+        """A moment on the table's clock as one on the wall's."""
+        return _timestamp(time.time_ns() + round((table_s - self._table.now_s()) * 1e9))
+
     def _session_to_proto(self, session: LiveSession) -> simulator_pb2.Session:
-        left_s = self._table.seconds_left(session)
-        expires = timestamp_pb2.Timestamp()
-        expires.FromNanoseconds(time.time_ns() + round(left_s * 1e9))
         return simulator_pb2.Session(
             session_id=session.session_id,
             server_instance_id=self._table.instance_id,
@@ -317,8 +356,9 @@ class SimulatorService:
             max_lifetime=_duration(session.expires_s - session.created_s),
             auto_reset=simulator_pb2.AUTO_RESET_NONE,
             max_episode_steps=session.max_episode_steps,
-            lease_expires_at=expires,
+            lease_expires_at=self._expires_at(session),
             replays_calls=True,
+            client_id=session.client_id,
             envs=[
                 simulator_pb2.EnvStatus(
                     phase=env.phase, episode=max(env.episodes - 1, 0), step_index=env.step_index
@@ -405,6 +445,12 @@ def _stack(rows: Sequence[dict[str, Array]], names: Sequence[str]) -> dict[str, 
 
 def _timing(elapsed_s: float, rows: int) -> simulator_pb2.StepTiming:
     return simulator_pb2.StepTiming(gpu=_duration(elapsed_s), batch_size=rows)
+
+
+def _timestamp(unix_ns: int) -> timestamp_pb2.Timestamp:
+    moment = timestamp_pb2.Timestamp()
+    moment.FromNanoseconds(unix_ns)
+    return moment
 
 
 def _seconds(duration: duration_pb2.Duration) -> float:

@@ -15,6 +15,7 @@ _CODES = {
     "BAD_FIELD": grpc.StatusCode.INVALID_ARGUMENT,
     "UNKNOWN": grpc.StatusCode.NOT_FOUND,
     "EXPIRED": grpc.StatusCode.NOT_FOUND,
+    "EVICTED": grpc.StatusCode.NOT_FOUND,
     "SERVER_RESTARTED": grpc.StatusCode.NOT_FOUND,
     "NEEDS_RESET": grpc.StatusCode.FAILED_PRECONDITION,
     "CLOSED": grpc.StatusCode.FAILED_PRECONDITION,

@@ -15,6 +15,18 @@ from gwm.wire import TensorError, dtype_name, from_tensor
 Array = npt.NDArray[Any]
 
 
+_MAX_NAME_CHARACTERS = 64
+
+
+def name(value: str, where: str) -> str:
+    """What a client calls itself or its call; may be empty."""
+    if len(value) > _MAX_NAME_CHARACTERS or not (value.isascii() and (value.isprintable() or not value)):
+        raise Refusal(
+            "BAD_FIELD", f"is {value[:80]!r}; up to 64 printable ASCII characters are allowed", where
+        )
+    return value
+
+
 def env_ids(requested: Sequence[int], num_envs: int) -> list[int]:
     """The rows of a call: the named environments, or all."""
     if not requested:
