@@ -12,6 +12,7 @@
 #ifndef GWM_ENGINE_API_WORLD_H_
 #define GWM_ENGINE_API_WORLD_H_
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -96,6 +97,9 @@ struct RenderedView {
   HostTensor alpha;  // f32 [H, W]
 };
 
+// A state by the names of its parts.
+using StateTensors = std::map<std::string, HostTensor>;
+
 struct LatentTokens {
   HostTensor latents;  // f32 [M, L], standardised
   HostTensor centres;  // f32 [M, 3] m, world
@@ -122,6 +126,13 @@ class World {
   // [M, L].
   virtual absl::StatusOr<StatePtr> WithLatents(const StatePtr& state,
                                                const TensorView& latents) = 0;
+  // All that `state` is made of. ImportState makes the same state of it, bit for bit, on any world
+  // of the same checkpoint, build and kind of device.
+  virtual absl::StatusOr<StateTensors> ExportState(const StatePtr& state) = 0;
+  // Tensors from anywhere. InvalidArgument: one is missing, unknown, malformed or not finite.
+  // FailedPrecondition: they are of another build or device, where the same frame has other
+  // anchors.
+  virtual absl::StatusOr<StatePtr> ImportState(const StateTensors& tensors) = 0;
   // Hidden features after the first denoiser call with the null action: f32 [M, D] per row.
   virtual absl::StatusOr<std::vector<HostTensor>> Features(const std::vector<StatePtr>& rows) = 0;
 };

@@ -21,6 +21,10 @@ namespace {
 constexpr size_t kMaxBatch = 64;
 constexpr uint64_t kFeatureSeed = 0;  // features are a function of the state alone
 constexpr float kSuccessThreshold = 0.5F;
+// Of exported states: the name of the slot's row, and how far its token centres may be from the
+// anchors of its frame, metres.
+constexpr char kRowName[] = "row";
+constexpr float kCentreTolerance = 1e-3F;
 
 // Figures of a row are computed row by row: over an array of rows the vectorised functions give the
 // rest beyond the last full vector other bits.
@@ -131,7 +135,8 @@ absl::Status ModelWorld::FillSpec(const std::string& digest, const Options& opti
   auto probe = model_->tokenizer->ChooseAnchors(SceneFromPixels(
       pixels, intrinsics.to(model_->device()), poses.to(model_->device()), c.gaussian_size));
   spec_.gaussians = DecodeStandardised(*model_, model_->Standardise(probe.latents), probe).count();
-  spec_.state_bytes = layout_.floats() * 4 + AnchorBytes(probe);
+  const int64_t frame_bytes = c.views * (c.height * c.width * 5 + (9 + 16) * 4);
+  spec_.state_bytes = layout_.floats() * 4 + AnchorBytes(probe) + frame_bytes;
   spec_.pool_states = options.pool_bytes / spec_.state_bytes;
   if (spec_.pool_states < 2) {
     return absl::InvalidArgumentError(absl::StrCat("pool_bytes is ", options.pool_bytes,
@@ -152,11 +157,11 @@ absl::Status ModelWorld::FillSpec(const std::string& digest, const Options& opti
   return absl::OkStatus();
 }
 
-absl::StatusOr<StatePtr> ModelWorld::Store(const DynamicsState& state,
-                                           std::shared_ptr<const Anchors> anchors) {
+absl::StatusOr<StatePtr> ModelWorld::Store(const torch::Tensor& row,
+                                           std::shared_ptr<const Episode> episode) {
   GWM_ASSIGN_OR_RETURN(auto slots, pool_->Acquire(1));
-  pool_->slab()[slots[0]->index()].copy_(layout_.Pack(state).squeeze(0));
-  return StatePtr(std::make_shared<ModelState>(std::move(slots[0]), std::move(anchors)));
+  pool_->slab()[slots[0]->index()].copy_(row);
+  return StatePtr(std::make_shared<ModelState>(std::move(slots[0]), std::move(episode)));
 }
 
 DynamicsState ModelWorld::Gather(const std::vector<const ModelState*>& rows) {
@@ -186,15 +191,17 @@ absl::StatusOr<StatePtr> ModelWorld::ResetOne(const ResetRequest& row) {
   GWM_ASSIGN_OR_RETURN(auto real, ReadResetFrames(frames, c));
   torch::NoGradGuard no_grad;
   for (auto& scene : real.scenes) scene = SceneTo(scene, model_->device());
-  auto anchors = std::make_shared<Anchors>(model_->tokenizer->ChooseAnchors(real.scenes.back()));
+  auto episode = std::make_shared<Episode>(
+      Episode{StartFrame::NewestOf(frames), model_->tokenizer->ChooseAnchors(real.scenes.back())});
+  const Anchors& anchors = episode->anchors;
   std::vector<torch::Tensor> history;
   for (size_t i = 0; i + 1 < real.scenes.size(); ++i) {
-    history.push_back(model_->tokenizer->Encode(real.scenes[i], *anchors).mean);
+    history.push_back(model_->tokenizer->Encode(real.scenes[i], anchors).mean);
   }
-  history.push_back(anchors->latents);
+  history.push_back(anchors.latents);
   auto state = model_->Begin(model_->Standardise(torch::stack(history, 1)),
-                             real.past_actions.to(model_->device()), anchors->centres);
-  return Store(state, anchors);
+                             real.past_actions.to(model_->device()), anchors.centres);
+  return Store(layout_.Pack(state).squeeze(0), std::move(episode));
 }
 
 absl::StatusOr<std::vector<StatePtr>> ModelWorld::Reset(const std::vector<ResetRequest>& rows) {
@@ -237,7 +244,7 @@ absl::StatusOr<std::vector<StepRow>> ModelWorld::StepRows(const std::vector<Step
       continue;
     }
     pool_->slab()[slots[i]->index()].copy_(packed[b]);
-    results[i].next = std::make_shared<ModelState>(std::move(slots[i]), states[i]->anchors);
+    results[i].next = std::make_shared<ModelState>(std::move(slots[i]), states[i]->episode);
     const auto logits = out.reward_logits.narrow(0, b, 1);
     results[i].reward = TwoHotValue(logits, model_->reward->symlog_limit()).item<float>();
     results[i].terminated = Sigmoid(terminated[b].item<float>()) > kSuccessThreshold;
@@ -284,7 +291,7 @@ gwm::Gaussians ModelWorld::DecodeState(const ModelState& state) {
   torch::NoGradGuard no_grad;
   const auto dynamics = Gather({&state});
   auto latents = dynamics.context.select(1, dynamics.context.size(1) - 1);
-  return DecodeStandardised(*model_, latents, *state.anchors)[0];
+  return DecodeStandardised(*model_, latents, state.episode->anchors)[0];
 }
 
 absl::StatusOr<std::vector<RenderedView>> ModelWorld::Render(const std::vector<RenderRequest>& rows,
@@ -316,7 +323,7 @@ absl::StatusOr<std::vector<RenderedView>> ModelWorld::Render(const std::vector<R
 absl::StatusOr<std::vector<Camera>> ModelWorld::Cameras(const StatePtr& state) {
   GWM_RETURN_IF_ERROR(CheckStates(1, [&](size_t) { return state.get(); }));
   return CatchTorch("Cameras", [&]() -> absl::StatusOr<std::vector<Camera>> {
-    const auto& scene = AsModelState(state).anchors->reset;
+    const auto& scene = AsModelState(state).episode->anchors.reset;
     const gwm::Cameras cameras{scene.intrinsics[0].cpu(), scene.world_from_cam[0].cpu(),
                                scene.height, scene.width};
     std::vector<Camera> out;
@@ -356,8 +363,58 @@ absl::StatusOr<StatePtr> ModelWorld::WithLatents(const StatePtr& state, const Te
     }
     auto dynamics = Gather({&AsModelState(state)});
     dynamics.context[0][dynamics.context.size(1) - 1].copy_(values);
-    return Store(dynamics, AsModelState(state).anchors);
+    return Store(layout_.Pack(dynamics).squeeze(0), AsModelState(state).episode);
   });
+}
+
+absl::StatusOr<StateTensors> ModelWorld::ExportState(const StatePtr& state) {
+  GWM_RETURN_IF_ERROR(CheckStates(1, [&](size_t) { return state.get(); }));
+  return CatchTorch("ExportState", [&]() -> absl::StatusOr<StateTensors> {
+    const auto& own = AsModelState(state);
+    StateTensors tensors;
+    tensors[kRowName] = ToHost(pool_->slab()[own.slot->index()]);
+    own.episode->start.AddTo(tensors);
+    return tensors;
+  });
+}
+
+absl::StatusOr<StatePtr> ModelWorld::ImportState(const StateTensors& tensors) {
+  return CatchTorch("ImportState", [&]() -> absl::StatusOr<StatePtr> {
+    GWM_ASSIGN_OR_RETURN(auto start, StartFrame::From(tensors));
+    const auto row = tensors.find(kRowName);
+    if (row == tensors.end() || tensors.size() != 5) {
+      return absl::InvalidArgumentError(
+          "state: the tensors row, rgb, depth_mm, intrinsics and world_from_cam are expected");
+    }
+    if (row->second.dtype != DType::kF32 ||
+        row->second.shape != std::vector<int64_t>{layout_.floats()}) {
+      return absl::InvalidArgumentError(absl::StrCat("state: row is ", DescribeTensor(row->second),
+                                                     ", expected f32 [", layout_.floats(), "]"));
+    }
+    auto values = ToTorch(row->second, model_->device());
+    if (!torch::isfinite(values).all().item<bool>()) {
+      return absl::InvalidArgumentError("state: row holds a number that is not finite");
+    }
+    return ImportRow(values, std::move(start));
+  });
+}
+
+absl::StatusOr<StatePtr> ModelWorld::ImportRow(const torch::Tensor& row, StartFrame start) {
+  torch::NoGradGuard no_grad;
+  GWM_ASSIGN_OR_RETURN(auto real, ReadResetFrames(start.view(), model_->config));
+  if (real.scenes.size() != 1) {
+    return absl::InvalidArgumentError("state: more than one frame to start from");
+  }
+  const auto scene = SceneTo(real.scenes[0], model_->device());
+  auto episode =
+      std::make_shared<Episode>(Episode{std::move(start), model_->tokenizer->ChooseAnchors(scene)});
+  // The tokens of the row are those of the anchors, or decoding would move them.
+  const auto centres = layout_.Unpack(row.unsqueeze(0)).centres;
+  if ((centres - episode->anchors.centres).abs().max().item<float>() > kCentreTolerance) {
+    return absl::FailedPreconditionError(
+        "state: made by another build or on another device; the frame has other anchors here");
+  }
+  return Store(row, std::move(episode));
 }
 
 absl::StatusOr<std::vector<HostTensor>> ModelWorld::Features(const std::vector<StatePtr>& rows) {

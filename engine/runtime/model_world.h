@@ -8,18 +8,25 @@
 #include "engine/api/world.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/io/safetensors.h"
+#include "engine/runtime/start_frame.h"
 #include "engine/runtime/state_layout.h"
 #include "engine/runtime/state_pool.h"
 
 namespace gwm {
 
-// A slot of the pool and the anchors of its episode, which all states of the episode share.
+// What all states of an episode share.
+struct Episode {
+  StartFrame start;
+  Anchors anchors;  // of the start
+};
+
+// A slot of the pool and its episode.
 class ModelState : public WorldState {
  public:
-  ModelState(std::unique_ptr<StatePool::Slot> slot, std::shared_ptr<const Anchors> anchors)
-      : slot(std::move(slot)), anchors(std::move(anchors)) {}
+  ModelState(std::unique_ptr<StatePool::Slot> slot, std::shared_ptr<const Episode> episode)
+      : slot(std::move(slot)), episode(std::move(episode)) {}
   const std::unique_ptr<StatePool::Slot> slot;
-  const std::shared_ptr<const Anchors> anchors;
+  const std::shared_ptr<const Episode> episode;
 };
 
 class ModelWorld : public World {
@@ -43,14 +50,17 @@ class ModelWorld : public World {
   absl::StatusOr<GaussianCloud> Gaussians(const StatePtr& state) override;
   absl::StatusOr<LatentTokens> Latents(const StatePtr& state) override;
   absl::StatusOr<StatePtr> WithLatents(const StatePtr& state, const TensorView& latents) override;
+  absl::StatusOr<StateTensors> ExportState(const StatePtr& state) override;
+  absl::StatusOr<StatePtr> ImportState(const StateTensors& tensors) override;
   absl::StatusOr<std::vector<HostTensor>> Features(const std::vector<StatePtr>& rows) override;
 
  private:
   ModelWorld(LoadedCheckpoint checkpoint, io::TensorFile reset_pool);
   absl::Status FillSpec(const std::string& digest, const Options& options);
   absl::StatusOr<StatePtr> ResetOne(const ResetRequest& row);
-  absl::StatusOr<StatePtr> Store(const DynamicsState& state,
-                                 std::shared_ptr<const Anchors> anchors);
+  // row: f32 [floats] as StateLayout packs it.
+  absl::StatusOr<StatePtr> Store(const torch::Tensor& row, std::shared_ptr<const Episode> episode);
+  absl::StatusOr<StatePtr> ImportRow(const torch::Tensor& row, StartFrame start);
   DynamicsState Gather(const std::vector<const ModelState*>& rows);
   absl::StatusOr<std::vector<StepRow>> StepRows(const std::vector<StepRequest>& rows,
                                                 int64_t calls);

@@ -32,6 +32,8 @@ inline constexpr std::string_view kCancelled = "CANCELLED";
 inline constexpr std::string_view kDraining = "DRAINING";
 inline constexpr std::string_view kUnsupported = "UNSUPPORTED";
 inline constexpr std::string_view kNonFinite = "NON_FINITE";
+inline constexpr std::string_view kStateCorrupt = "STATE_CORRUPT";
+inline constexpr std::string_view kStateMismatch = "STATE_MISMATCH";
 inline constexpr std::string_view kBug = "BUG";
 
 struct ErrorDetails {

@@ -35,6 +35,8 @@ struct Limits {
   uint32_t max_list_page = 100;
   absl::Duration tombstone_ttl = absl::Hours(1);
   uint32_t max_tombstones = 10'000;
+  uint64_t max_state_blob_bytes = uint64_t{16} << 20;
+  uint32_t max_kept_states = 256;
 };
 
 // Meaning: ServerConfig in proto/gwm/v1/config.proto, field by field.
@@ -50,6 +52,7 @@ struct ServerOptions {
   std::string log_level = "info";
   absl::Duration drain_timeout = absl::Seconds(25);
   absl::Duration lame_duck = absl::ZeroDuration();
+  std::string state_key_file;
 };
 
 }  // namespace gwm::server

@@ -25,6 +25,7 @@ Flags (they win over the configuration file):
   --device=auto|cpu|cuda    where to compute                              [auto]
   --metrics-listen=ADDR     serve /metrics and /healthz over HTTP         [off]
   --episode-root=DIR        folder that Reset's episode paths lie in      [off]
+  --state-key-file=FILE     seals state blobs with the key in this file   [off]
   --config=FILE             configuration, gwm.v1.ServerConfig in text format
   --port-file=FILE          write the addresses chosen, one a line, once serving
   --log-level=LEVEL         debug, info, warn or error                    [info]
@@ -50,6 +51,7 @@ std::map<std::string, Setter> ValueFlags() {
       {"device", text(&ServerConfig::set_device<const std::string&>)},
       {"metrics-listen", text(&ServerConfig::set_metrics_listen<const std::string&>)},
       {"episode-root", text(&ServerConfig::set_episode_root<const std::string&>)},
+      {"state-key-file", text(&ServerConfig::set_state_key_file<const std::string&>)},
       {"log-level", text(&ServerConfig::set_log_level<const std::string&>)},
       {"config", [](const std::string& value, Flags& flags) { flags.config_file = value; }},
       {"port-file", [](const std::string& value, Flags& flags) { flags.port_file = value; }},

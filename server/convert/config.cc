@@ -99,6 +99,8 @@ v1::Limits ToProto(const Limits& limits) {
   out.set_max_list_page(limits.max_list_page);
   *out.mutable_tombstone_ttl() = ToProto(limits.tombstone_ttl);
   out.set_max_tombstones(limits.max_tombstones);
+  out.set_max_state_blob_bytes(limits.max_state_blob_bytes);
+  out.set_max_kept_states(limits.max_kept_states);
   return out;
 }
 
@@ -120,6 +122,8 @@ absl::StatusOr<Limits> FromProto(const v1::Limits& in) {
   Take(in.max_state_bytes(), out.max_state_bytes);
   Take(in.max_list_page(), out.max_list_page);
   Take(in.max_tombstones(), out.max_tombstones);
+  Take(in.max_state_blob_bytes(), out.max_state_blob_bytes);
+  Take(in.max_kept_states(), out.max_kept_states);
   RETURN_IF_ERROR(Take(in.has_min_idle_ttl(), in.min_idle_ttl(), "min_idle_ttl", out.min_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_max_idle_ttl(), in.max_idle_ttl(), "max_idle_ttl", out.max_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_default_idle_ttl(), in.default_idle_ttl(), "default_idle_ttl",
@@ -146,6 +150,7 @@ v1::ServerConfig ToProto(const ServerOptions& options) {
   out.set_log_level(options.log_level);
   *out.mutable_drain_timeout() = ToProto(options.drain_timeout);
   *out.mutable_lame_duck() = ToProto(options.lame_duck);
+  out.set_state_key_file(options.state_key_file);
   return out;
 }
 
@@ -157,6 +162,7 @@ absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& in) {
   if (!in.log_level().empty()) out.log_level = in.log_level();
   out.metrics_listen = in.metrics_listen();
   out.episode_root = in.episode_root();
+  out.state_key_file = in.state_key_file();
   out.threads = in.threads();
   Take(in.state_pool_bytes(), out.state_pool_bytes);
   ASSIGN_OR_RETURN(out.limits, FromProto(in.limits()));

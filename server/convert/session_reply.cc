@@ -7,6 +7,7 @@
 #include "server/base/status.h"
 #include "server/convert/duration.h"
 #include "server/convert/observation_names.h"
+#include "server/convert/state_message.h"
 #include "server/convert/tensor.h"
 
 namespace gwm::server {
@@ -37,20 +38,6 @@ void FillRowStatus(const Rows& rows, google::protobuf::RepeatedPtrField<v1::RowS
   }
 }
 
-v1::EnvStatus::Phase PhaseToProto(EnvPhase phase) {
-  switch (phase) {
-    case EnvPhase::kNeedsReset:
-      return v1::EnvStatus::PHASE_NEEDS_RESET;
-    case EnvPhase::kRunning:
-      return v1::EnvStatus::PHASE_RUNNING;
-    case EnvPhase::kDone:
-      return v1::EnvStatus::PHASE_DONE;
-    case EnvPhase::kFailed:
-      return v1::EnvStatus::PHASE_FAILED;
-  }
-  return v1::EnvStatus::PHASE_UNSPECIFIED;
-}
-
 // [n, V, k, k] of one matrix of the cameras.
 template <typename Matrix>
 v1::Tensor Matrices(const std::vector<std::vector<Camera>>& rows, Matrix Camera::*member,
@@ -69,7 +56,8 @@ v1::Tensor Matrices(const std::vector<std::vector<Camera>>& rows, Matrix Camera:
 }
 
 uint64_t StateBytes(const Session& session, const WorldSpec& spec) {
-  return uint64_t{session.config().num_envs} * static_cast<uint64_t>(spec.state_bytes);
+  return (uint64_t{session.num_envs()} + session.kept_states()) *
+         static_cast<uint64_t>(spec.state_bytes);
 }
 
 // A tensor [B, S] out of a flat one.
@@ -86,13 +74,14 @@ absl::Status FillSession(const Session& session, const WorldSpec& spec,
                          const std::string& instance_id, v1::Session& out) {
   const SessionConfig& config = session.config();
   std::vector<uint32_t> all;
-  for (uint32_t id = 0; id < config.num_envs; ++id) all.push_back(id);
+  for (uint32_t id = 0; id < session.num_envs(); ++id) all.push_back(id);
   ASSIGN_OR_RETURN(const auto envs, session.Read(all));
   out.set_session_id(session.id());
   out.set_server_instance_id(instance_id);
   out.set_model_id(spec.model_id);
   out.set_checkpoint_digest(spec.checkpoint_digest);
-  out.set_num_envs(config.num_envs);
+  out.set_num_envs(static_cast<uint32_t>(envs.size()));
+  out.set_kept_states(static_cast<uint32_t>(session.kept_states()));
   out.set_seed(config.seed);
   out.mutable_sampler()->set_calls(static_cast<uint32_t>(config.sampler_calls));
   for (const std::string& name : ObservationNames(config.observations)) out.add_observations(name);
@@ -106,10 +95,7 @@ absl::Status FillSession(const Session& session, const WorldSpec& spec,
   out.set_evictable(config.evictable);
   out.set_replays_calls(true);
   for (const Env& env : envs) {
-    v1::EnvStatus& status = *out.add_envs();
-    status.set_phase(PhaseToProto(env.phase));
-    status.set_episode(env.episode());
-    status.set_step_index(env.steps);
+    *out.add_envs() = ToProto(env);
   }
   return absl::OkStatus();
 }
@@ -121,7 +107,7 @@ void FillRenewal(const Session& session, absl::Time now, v1::RenewSessionReply& 
 
 void FillSummary(const Session& session, const WorldSpec& spec, v1::SessionSummary& out) {
   out.set_session_id(session.id());
-  out.set_num_envs(session.config().num_envs);
+  out.set_num_envs(session.num_envs());
   *out.mutable_created_at() = ToProto(session.created_at());
   *out.mutable_lease_expires_at() = ToProto(session.ExpiresAt());
   out.set_state_bytes(StateBytes(session, spec));
@@ -131,6 +117,7 @@ void FillReset(ResetResult result, v1::ResetReply& out) {
   FillObservations(std::move(result.observations), *out.mutable_observations());
   out.mutable_pool_indices()->Add(result.pool_indices.begin(), result.pool_indices.end());
   out.mutable_episode()->Add(result.episodes.begin(), result.episodes.end());
+  out.mutable_step_index()->Add(result.step_index.begin(), result.step_index.end());
   *out.mutable_intrinsics() = Matrices(result.cameras, &Camera::intrinsics, 3);
   *out.mutable_world_from_cam() = Matrices(result.cameras, &Camera::world_from_cam, 4);
   FillTiming(result.timing, result.busy, *out.mutable_timing());
@@ -150,7 +137,7 @@ void FillStep(StepResult result, v1::StepReply& out) {
   out.set_replayed(result.replayed);
 }
 
-void FillChunk(ImagineResult result, v1::ImagineChunk& out) {
+void FillChunk(ImagineResult result, std::string_view state_key, v1::ImagineChunk& out) {
   const size_t branches = result.done.size();
   out.set_t(result.t);
   *out.mutable_reward() = Reshaped(ToProto(result.reward), branches, result.steps);
@@ -159,6 +146,16 @@ void FillChunk(ImagineResult result, v1::ImagineChunk& out) {
   FillObservations(std::move(result.observations), *out.mutable_observations());
   *out.mutable_done() = BoolsToProto(result.done);
   FillRowStatus(result.branch_status, *out.mutable_row_status());
+  for (const StateContent& state : result.final_states) {
+    out.add_final_states()->set_blob(EncodeState(state, state_key));
+  }
+}
+
+void FillFork(const ForkResult& result, const WorldSpec& spec, const std::string& instance_id,
+              v1::ForkReply& out) {
+  // The children are there, whatever happened to the session since.
+  FillSession(*result.session, spec, instance_id, *out.mutable_session()).IgnoreError();
+  out.mutable_env_ids()->Add(result.env_ids.begin(), result.env_ids.end());
 }
 
 void FillEncode(EncodeResult result, v1::EncodeReply& out) {

@@ -3,11 +3,13 @@
 #define GWM_SERVER_CONVERT_SESSION_REPLY_H_
 
 #include <string>
+#include <string_view>
 
 #include "engine/api/world.h"
 #include "gwm/v1/perception.pb.h"
 #include "gwm/v1/simulator.pb.h"
 #include "server/session/session.h"
+#include "server/work/fork_work.h"
 #include "server/work/imagine_rollout.h"
 #include "server/work/perception_work.h"
 #include "server/work/reset_work.h"
@@ -22,7 +24,10 @@ void FillRenewal(const Session& session, absl::Time now, v1::RenewSessionReply& 
 void FillSummary(const Session& session, const WorldSpec& spec, v1::SessionSummary& out);
 void FillReset(ResetResult result, v1::ResetReply& out);
 void FillStep(StepResult result, v1::StepReply& out);
-void FillChunk(ImagineResult result, v1::ImagineChunk& out);
+// state_key: seals final states; empty: no seal.
+void FillChunk(ImagineResult result, std::string_view state_key, v1::ImagineChunk& out);
+void FillFork(const ForkResult& result, const WorldSpec& spec, const std::string& instance_id,
+              v1::ForkReply& out);
 void FillEncode(EncodeResult result, v1::EncodeReply& out);
 void FillFeatures(EncodeResult result, v1::FeaturesReply& out);
 

@@ -264,9 +264,8 @@ absl::StatusOr<RenderArgs> ParseRender(const v1::RenderRequest& request, size_t 
   return args;
 }
 
-absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request,
-                                         const SessionConfig& config, const WorldSpec& spec,
-                                         const Limits& limits) {
+absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request, int sampler_calls,
+                                         const WorldSpec& spec, const Limits& limits) {
   ImagineArgs args;
   ASSIGN_OR_RETURN(
       args.actions,
@@ -292,9 +291,10 @@ absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request,
   args.branches = static_cast<uint32_t>(branches);
   if (request.has_seed()) args.seed = request.seed();
   args.stride = std::max<uint32_t>(request.stride(), 1);
+  args.final_states = request.return_final_state();
   ASSIGN_OR_RETURN(args.outputs, ParseObservations(request.outputs(), "outputs"));
   ASSIGN_OR_RETURN(args.sampler_calls, ParseSamplerCalls(request.sampler_calls(), "sampler_calls",
-                                                         config.sampler_calls, spec));
+                                                         sampler_calls, spec));
   ASSIGN_OR_RETURN(args.camera,
                    ParseOptionalCamera(request.has_camera(), request.camera(), limits));
   RETURN_IF_ERROR(CheckObservedPixels(args.outputs, args.branches, args.camera, spec, limits));

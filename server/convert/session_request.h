@@ -46,16 +46,16 @@ absl::StatusOr<std::optional<ReplayKey>> ParseReplayKey(const v1::RequestContext
                                                         const google::protobuf::Message& request);
 
 // `n` is the number of environments named. The result may point into the request, which outlives
-// it. An `episode` init is left to rpc/, which knows where the files are.
+// it. An `episode` or `state` init is left to rpc/, which knows where files and states are.
 absl::StatusOr<ResetArgs> ParseReset(const v1::ResetRequest& request, const SessionConfig& config,
                                      size_t n, const WorldSpec& spec);
 absl::StatusOr<StepArgs> ParseStep(const v1::StepRequest& request, const SessionConfig& config,
                                    size_t n, const WorldSpec& spec, const Limits& limits);
 absl::StatusOr<RenderArgs> ParseRender(const v1::RenderRequest& request, size_t n,
                                        const WorldSpec& spec, const Limits& limits);
-absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request,
-                                         const SessionConfig& config, const WorldSpec& spec,
-                                         const Limits& limits);
+// sampler_calls: when the request names none.
+absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request, int sampler_calls,
+                                         const WorldSpec& spec, const Limits& limits);
 
 }  // namespace gwm::server
 

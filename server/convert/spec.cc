@@ -19,8 +19,10 @@ constexpr std::string_view kRpcs[] = {
     "Simulator.GetSpec",      "Simulator.CreateSession", "Simulator.GetSession",
     "Simulator.RenewSession", "Simulator.ListSessions",  "Simulator.CloseSession",
     "Simulator.Reset",        "Simulator.Step",          "Simulator.Render",
-    "Simulator.Imagine",      "Perception.Encode",       "Perception.Decode",
-    "Perception.Features",    "Server.GetServerInfo",    "Server.GetLimits"};
+    "Simulator.Imagine",      "Simulator.Fork",          "Simulator.ExportState",
+    "Simulator.ImportState",  "Simulator.DropState",     "Perception.Encode",
+    "Perception.Decode",      "Perception.Features",     "Server.GetServerInfo",
+    "Server.GetLimits"};
 
 struct Field {
   std::string name;
@@ -68,6 +70,7 @@ void AddOptions(const WorldSpec& spec, bool episodes, v1::SimulatorSpec& out) {
   if (spec.reset_pool_size > 0) out.add_inits("pool");
   out.add_inits("frames");
   if (episodes) out.add_inits("episode");
+  out.add_inits("state");
   for (auto output : {v1::RENDER_OUTPUT_RGB, v1::RENDER_OUTPUT_DEPTH, v1::RENDER_OUTPUT_ALPHA,
                       v1::RENDER_OUTPUT_GAUSSIANS}) {
     out.add_render_outputs(output);

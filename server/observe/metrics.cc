@@ -63,6 +63,7 @@ Metrics::Metrics()
       sessions_closed_(Counters(registry_, "gwm_sessions_closed_total", "Sessions ended.")),
       session_lifetime_(Histograms(registry_, "gwm_session_lifetime_seconds", "Of ended sessions.")
                             .Add({}, kLifetimeSeconds)),
+      forks_(Counters(registry_, "gwm_forks_total", "Environments made by Fork.").Add({})),
       sessions_(Gauges(registry_, "gwm_sessions", "Sessions open.").Add({})),
       envs_(Gauges(registry_, "gwm_envs", "Environments of open sessions.").Add({})),
       pool_bytes_(Gauges(registry_, "gwm_state_pool_bytes", "Memory for states.").Add({})),

@@ -42,6 +42,7 @@ class Metrics {
 
   void SessionOpened();
   void SessionClosed(const std::string& reason, absl::Duration lifetime);
+  void Forked(size_t children) { forks_.Increment(static_cast<double>(children)); }
   void SetOpen(uint32_t sessions, uint64_t envs, uint64_t state_bytes);
 
   // Rows that succeeded, rows that failed, and denoiser calls of all of them.
@@ -80,6 +81,7 @@ class Metrics {
   prometheus::Counter& sessions_created_;
   Family<prometheus::Counter>& sessions_closed_;
   prometheus::Histogram& session_lifetime_;
+  prometheus::Counter& forks_;
   prometheus::Gauge& sessions_;
   prometheus::Gauge& envs_;
   prometheus::Gauge& pool_bytes_;

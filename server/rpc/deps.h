@@ -30,6 +30,7 @@ struct RpcDeps {
   Limits limits;
   std::string instance_id;
   std::string episode_root;
+  std::string state_key;  // seals state blobs; empty: no seal
   std::string version;
   absl::Time started_at;
 };

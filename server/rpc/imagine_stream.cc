@@ -8,7 +8,9 @@
 #include "server/base/status.h"
 #include "server/convert/session_reply.h"
 #include "server/convert/session_request.h"
+#include "server/rpc/find_state.h"
 #include "server/rpc/image_count.h"
+#include "server/work/perception_work.h"
 
 namespace gwm::server {
 
@@ -39,18 +41,45 @@ absl::Status ImagineStream::Begin(const v1::ImagineRequest& request) {
         absl::StrCat("all ", deps_.limits.max_imagine_streams, " Imagine streams are in use"),
         {.reason = std::string(kOverloaded), .retry_after = absl::Milliseconds(100)});
   }
-  ASSIGN_OR_RETURN(SessionUse session, deps_.sessions->Find(request.session_id()));
-  const SessionConfig& config = session->config();
-  if (request.env_id() >= config.num_envs) {
-    return BadField("env_id",
-                    absl::StrCat(request.env_id(), "; 0 to ", config.num_envs - 1, " is allowed"));
+  if (request.has_state()) return BeginAtState(request);
+  ASSIGN_OR_RETURN(SessionCall target,
+                   FindEnv(deps_, shared_from_this(), request.session_id(), request.env_id()));
+  const SessionConfig& config = target.session->config();
+  ASSIGN_OR_RETURN(const ImagineArgs args,
+                   ParseImagine(request, config.sampler_calls, deps_.device->spec(), deps_.limits));
+  ASSIGN_OR_RETURN(auto envs, ReadRunning(*target.session, target.env_ids));
+  return Roll({.env = std::move(envs.front()),
+               .max_episode_steps = config.max_episode_steps,
+               .session = std::move(target.session)},
+              args);
+}
+
+absl::Status ImagineStream::BeginAtState(const v1::ImagineRequest& request) {
+  if (!request.session_id().empty()) {
+    return BadField("state", "only allowed without session_id");
   }
-  ASSIGN_OR_RETURN(ImagineArgs args,
-                   ParseImagine(request, config, deps_.device->spec(), deps_.limits));
-  SessionCall call{shared_from_this(), std::move(session), {request.env_id()}, deps_.clock};
+  const WorldSpec& spec = deps_.device->spec();
+  ASSIGN_OR_RETURN(const ImagineArgs args,
+                   ParseImagine(request, spec.default_sampler_calls, spec, deps_.limits));
+  ASSIGN_OR_RETURN(StartState start, FindState(deps_, request.state(), "state"));
+  uint32_t horizon = 0;
+  if (const auto* content = std::get_if<StateContent>(&start)) horizon = content->max_episode_steps;
+  deps_.device->Submit(std::make_unique<WorldCall<Env>>(
+      shared_from_this(),
+      [start = std::move(start)](World& world) { return Materialise(world, start); },
+      Answer<Env>([stream = shared_from_this(), args, horizon](absl::StatusOr<Env> env) {
+        const absl::Status status =
+            !env.ok() ? env.status()
+                      : stream->Roll({.env = *std::move(env), .max_episode_steps = horizon}, args);
+        if (!status.ok()) stream->End(status);
+      })));
+  return absl::OkStatus();
+}
+
+absl::Status ImagineStream::Roll(RolloutStart start, const ImagineArgs& args) {
   ASSIGN_OR_RETURN(
       rollout_,
-      ImagineRollout::Create(std::move(call), args, deps_.device,
+      ImagineRollout::Create(shared_from_this(), std::move(start), args, deps_.device,
                              [stream = shared_from_this()](absl::StatusOr<ImagineResult> chunk) {
                                stream->TakeChunk(std::move(chunk));
                              }));
@@ -71,7 +100,7 @@ void ImagineStream::TakeChunk(absl::StatusOr<ImagineResult> chunk) {
                                chunk->computed_rows * chunk->sampler_calls);
   CountImages(chunk->observations, *deps_.metrics);
   chunk_.Clear();
-  FillChunk(*std::move(chunk), chunk_);
+  FillChunk(*std::move(chunk), deps_.state_key, chunk_);
   bytes_ += chunk_.ByteSizeLong();
   StartWrite(&chunk_);
 }

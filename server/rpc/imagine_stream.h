@@ -36,6 +36,8 @@ class ImagineStream final : public CallRecord,
                 const v1::ImagineRequest& request, std::atomic<uint32_t>* open_streams);
 
   absl::Status Begin(const v1::ImagineRequest& request);
+  absl::Status BeginAtState(const v1::ImagineRequest& request);
+  absl::Status Roll(RolloutStart start, const ImagineArgs& args);
   void TakeChunk(absl::StatusOr<ImagineResult> chunk);
   void End(const absl::Status& status);
 

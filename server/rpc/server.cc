@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/io/file.h"
 #include "server/base/status.h"
 #include "server/rpc/perception_service.h"
 #include "server/rpc/server_service.h"
@@ -17,6 +18,8 @@
 
 namespace gwm::server {
 namespace {
+
+constexpr size_t kMaxKeyBytes = 4096;
 
 // For answers to leave the process.
 constexpr absl::Duration kFlushTime = absl::Milliseconds(500);
@@ -61,6 +64,7 @@ std::string Dialled(const std::string& address, int port) {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerParts parts) {
   std::unique_ptr<Server> server(new Server(std::move(parts)));
+  RETURN_IF_ERROR(server->ReadStateKey());
   RETURN_IF_ERROR(server->OpenWorld());
   server->MakeSessions();
   RETURN_IF_ERROR(server->Listen());
@@ -84,6 +88,14 @@ Server::Server(ServerParts parts) : parts_(std::move(parts)) {
 }
 
 Server::~Server() { Shutdown(absl::ZeroDuration()); }
+
+absl::Status Server::ReadStateKey() {
+  const std::string& path = parts_.options.state_key_file;
+  if (path.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(deps_.state_key, io::ReadFile(path, kMaxKeyBytes));
+  if (!deps_.state_key.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("state_key_file: ", path, " is empty"));
+}
 
 absl::Status Server::OpenWorld() {
   DeviceThreadOptions options{.max_queue_length = deps_.limits.max_queue_length,
@@ -118,6 +130,7 @@ void Server::MakeSessions() {
                           .max_envs = deps_.limits.max_envs,
                           .max_state_bytes = deps_.limits.max_state_bytes,
                           .state_bytes = static_cast<uint64_t>(spec().state_bytes),
+                          .max_kept_states = deps_.limits.max_kept_states,
                           .max_tombstones = deps_.limits.max_tombstones,
                           .tombstone_ttl = deps_.limits.tombstone_ttl,
                           .clock = parts_.clock,

@@ -64,6 +64,7 @@ class Server {
 
  private:
   explicit Server(ServerParts parts);
+  absl::Status ReadStateKey();
   absl::Status OpenWorld();
   // Limits that follow from the size of the state pool.
   void SetCapacity(const WorldSpec& spec);

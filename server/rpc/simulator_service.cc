@@ -11,24 +11,19 @@
 #include "server/convert/session_reply.h"
 #include "server/convert/session_request.h"
 #include "server/convert/spec.h"
-#include "server/rpc/call.h"
+#include "server/convert/state_message.h"
+#include "server/rpc/find_state.h"
 #include "server/rpc/image_count.h"
 #include "server/rpc/imagine_stream.h"
+#include "server/work/fork_work.h"
+#include "server/work/perception_work.h"
 #include "server/work/render_work.h"
 #include "server/work/reset_work.h"
+#include "server/work/state_work.h"
 #include "server/work/step_work.h"
 
 namespace gwm::server {
 namespace {
-
-// The session and the environments that a request names.
-template <typename Request>
-absl::StatusOr<SessionCall> FindSession(const RpcDeps& deps, std::shared_ptr<CallHandle> call,
-                                        const Request& request) {
-  ASSIGN_OR_RETURN(SessionUse session, deps.sessions->Find(request.session_id()));
-  ASSIGN_OR_RETURN(auto env_ids, ParseEnvIds(request.env_ids(), session->config().num_envs));
-  return SessionCall{std::move(call), std::move(session), std::move(env_ids), deps.clock};
-}
 
 void Count(const ResetResult& result, Metrics& metrics) {
   if (result.replayed) return metrics.Replayed();
@@ -136,6 +131,9 @@ grpc::ServerUnaryReactor* SimulatorService::Reset(grpc::CallbackServerContext* c
                      ASSIGN_OR_RETURN(args.frames, LoadEpisodeFrame(request->episode(), "episode",
                                                                     deps_.episode_root, spec));
                    }
+                   if (request->has_state()) {
+                     ASSIGN_OR_RETURN(args.start, FindState(deps_, request->state(), "state"));
+                   }
                    deps_.device->Submit(std::make_unique<ResetWork>(
                        std::move(target), std::move(args),
                        Answer<ResetResult>([call, this](absl::StatusOr<ResetResult> result) {
@@ -169,6 +167,7 @@ grpc::ServerUnaryReactor* SimulatorService::Render(grpc::CallbackServerContext* 
                                                    v1::RenderReply* reply) {
   return Enqueue(
       deps_, "Simulator.Render", context, *request, reply, [&](auto call) -> absl::Status {
+        if (request->has_state()) return RenderState(*request, call);
         ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
         ASSIGN_OR_RETURN(RenderArgs args, ParseRender(*request, target.env_ids.size(),
                                                       deps_.device->spec(), deps_.limits));
@@ -180,6 +179,99 @@ grpc::ServerUnaryReactor* SimulatorService::Render(grpc::CallbackServerContext* 
             })));
         return absl::OkStatus();
       });
+}
+
+absl::Status SimulatorService::RenderState(const v1::RenderRequest& request,
+                                           std::shared_ptr<UnaryCall<v1::RenderReply>> call) {
+  if (!request.session_id().empty() || !request.env_ids().empty()) {
+    return BadField("state", "only allowed without session_id and env_ids");
+  }
+  ASSIGN_OR_RETURN(RenderArgs args, ParseRender(request, 1, deps_.device->spec(), deps_.limits));
+  ASSIGN_OR_RETURN(StartState start, FindState(deps_, request.state(), "state"));
+  const auto render = [args = std::move(args),
+                       start = std::move(start)](World& world) -> absl::StatusOr<Images> {
+    ASSIGN_OR_RETURN(Env env, Materialise(world, start));
+    return RenderEnvs(world, {std::move(env)}, args);
+  };
+  deps_.device->Submit(std::make_unique<WorldCall<Images>>(
+      call, render, Answer<Images>([call, this](absl::StatusOr<Images> images) {
+        if (images.ok()) CountImages(*images, *deps_.metrics);
+        call->FinishWith(std::move(images), FillImages<v1::RenderReply>);
+      })));
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* SimulatorService::Fork(grpc::CallbackServerContext* context,
+                                                 const v1::ForkRequest* request,
+                                                 v1::ForkReply* reply) {
+  return Enqueue(deps_, "Simulator.Fork", context, *request, reply, [&](auto call) -> absl::Status {
+    const bool new_session = !request->into_same_session();
+    if (new_session && *deps_.draining) return DrainingError();
+    ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
+    ASSIGN_OR_RETURN(const ForkArgs args, ParseFork(*request, deps_.limits));
+    deps_.device->Submit(std::make_unique<ForkWork>(
+        std::move(target), args, deps_.sessions,
+        Answer<ForkResult>([call, this, new_session](absl::StatusOr<ForkResult> result) {
+          if (result.ok()) deps_.metrics->Forked(result->env_ids.size());
+          if (result.ok() && new_session) deps_.metrics->SessionOpened();
+          call->FinishWith(std::move(result), [this](ForkResult forked, v1::ForkReply& out) {
+            FillFork(forked, deps_.device->spec(), deps_.instance_id, out);
+          });
+        })));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::ExportState(grpc::CallbackServerContext* context,
+                                                        const v1::ExportStateRequest* request,
+                                                        v1::ExportStateReply* reply) {
+  return Enqueue(deps_, "Simulator.ExportState", context, *request, reply,
+                 [&](auto call) -> absl::Status {
+                   ASSIGN_OR_RETURN(SessionCall target,
+                                    FindEnv(deps_, call, request->session_id(), request->env_id()));
+                   const auto to = request->keep_on_server() ? ExportTo::kServer : ExportTo::kBytes;
+                   deps_.device->Submit(std::make_unique<ExportWork>(
+                       std::move(target), to, deps_.sessions,
+                       Answer<ExportResult>([call, this](absl::StatusOr<ExportResult> result) {
+                         call->FinishWith(std::move(result),
+                                          [this](ExportResult exported, v1::ExportStateReply& out) {
+                                            FillExport(std::move(exported), deps_.state_key, out);
+                                          });
+                       })));
+                   return absl::OkStatus();
+                 });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::ImportState(grpc::CallbackServerContext* context,
+                                                        const v1::ImportStateRequest* request,
+                                                        v1::ImportStateReply* reply) {
+  return Enqueue(
+      deps_, "Simulator.ImportState", context, *request, reply, [&](auto call) -> absl::Status {
+        ASSIGN_OR_RETURN(SessionCall target, FindEnv(deps_, call, request->session_id(), 0));
+        ASSIGN_OR_RETURN(StateContent content,
+                         ParseStateBlob(request->blob(), "blob", deps_.device->spec(), deps_.limits,
+                                        deps_.state_key));
+        deps_.device->Submit(std::make_unique<ImportWork>(
+            std::move(target), std::move(content), deps_.sessions,
+            Answer<ExportResult>([call](absl::StatusOr<ExportResult> result) {
+              call->FinishWith(std::move(result), FillImport);
+            })));
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* SimulatorService::DropState(grpc::CallbackServerContext* context,
+                                                      const v1::DropStateRequest* request,
+                                                      v1::DropStateReply* reply) {
+  return RunNow(deps_, "Simulator.DropState", context, *request, reply,
+                [&](v1::DropStateReply&) -> absl::Status {
+                  const std::string& id = request->state_id();
+                  ASSIGN_OR_RETURN(SessionUse session, deps_.sessions->Find(SessionOfState(id)));
+                  if (session->DropState(id)) {
+                    deps_.sessions->Unreserve(*session, {.kept = 1});
+                  }
+                  return absl::OkStatus();
+                });
 }
 
 grpc::ServerWriteReactor<v1::ImagineChunk>* SimulatorService::Imagine(

@@ -3,8 +3,10 @@
 #define GWM_SERVER_RPC_SIMULATOR_SERVICE_H_
 
 #include <atomic>
+#include <memory>
 
 #include "gwm/v1/simulator.grpc.pb.h"
+#include "server/rpc/call.h"
 #include "server/rpc/deps.h"
 
 namespace gwm::server {
@@ -41,7 +43,23 @@ class SimulatorService final : public v1::Simulator::CallbackService {
   grpc::ServerWriteReactor<v1::ImagineChunk>* Imagine(grpc::CallbackServerContext* context,
                                                       const v1::ImagineRequest* request) override;
 
+  grpc::ServerUnaryReactor* Fork(grpc::CallbackServerContext* context,
+                                 const v1::ForkRequest* request, v1::ForkReply* reply) override;
+  grpc::ServerUnaryReactor* ExportState(grpc::CallbackServerContext* context,
+                                        const v1::ExportStateRequest* request,
+                                        v1::ExportStateReply* reply) override;
+  grpc::ServerUnaryReactor* ImportState(grpc::CallbackServerContext* context,
+                                        const v1::ImportStateRequest* request,
+                                        v1::ImportStateReply* reply) override;
+  grpc::ServerUnaryReactor* DropState(grpc::CallbackServerContext* context,
+                                      const v1::DropStateRequest* request,
+                                      v1::DropStateReply* reply) override;
+
  private:
+  // Render of a state by itself.
+  absl::Status RenderState(const v1::RenderRequest& request,
+                           std::shared_ptr<UnaryCall<v1::RenderReply>> call);
+
   const RpcDeps& deps_;
   std::atomic<uint32_t> imagine_streams_ = 0;
 };

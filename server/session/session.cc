@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/base/error.h"
 
 namespace gwm::server {
@@ -13,9 +14,12 @@ absl::Status ClosedError() {
 }
 
 std::vector<Env> FreshEnvs(const SessionConfig& config) {
-  Env env;
-  env.seed = config.seed;
-  return std::vector<Env>(config.num_envs, env);
+  std::vector<Env> envs(config.num_envs);
+  for (uint32_t id = 0; id < config.num_envs; ++id) {
+    envs[id].seed = config.seed;
+    envs[id].noise_env = id;
+  }
+  return envs;
 }
 
 }  // namespace
@@ -56,11 +60,63 @@ absl::StatusOr<StoredReplyPtr> Session::FindReply(const ReplayKey& key) const {
   return replies_.Find(key);
 }
 
+uint32_t Session::num_envs() const {
+  absl::MutexLock lock(&mutex_);
+  return static_cast<uint32_t>(envs_.size());
+}
+
+absl::StatusOr<uint32_t> Session::Append(std::vector<Env> envs) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return ClosedError();
+  const auto first = static_cast<uint32_t>(envs_.size());
+  for (Env& env : envs) envs_.push_back(std::move(env));
+  return first;
+}
+
+uint64_t Session::NextFork() {
+  absl::MutexLock lock(&mutex_);
+  return ++forks_;
+}
+
+absl::StatusOr<std::string> Session::KeepState(Env env) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return ClosedError();
+  std::string id = absl::StrCat(id_, "/", ++kept_so_far_);
+  kept_.emplace(id, std::move(env));
+  return id;
+}
+
+absl::StatusOr<Env> Session::KeptState(const std::string& state_id) const {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return ClosedError();
+  if (const auto found = kept_.find(state_id); found != kept_.end()) return found->second;
+  return MakeError(absl::StatusCode::kNotFound,
+                   absl::StrCat("no state has the id ", Quoted(state_id)),
+                   {.reason = std::string(kUnknown), .field = "state_id"});
+}
+
+bool Session::DropState(const std::string& state_id) {
+  Env released;
+  absl::MutexLock lock(&mutex_);
+  const auto found = kept_.find(state_id);
+  if (found == kept_.end()) return false;
+  released = std::move(found->second);
+  kept_.erase(found);
+  return true;
+}
+
+size_t Session::kept_states() const {
+  absl::MutexLock lock(&mutex_);
+  return kept_.size();
+}
+
 void Session::Close() {
   std::vector<Env> released;
+  std::map<std::string, Env> kept;
   absl::MutexLock lock(&mutex_);
   closed_ = true;
   released.swap(envs_);
+  kept.swap(kept_);
   replies_ = ReplayLog(0);
 }
 

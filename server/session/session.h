@@ -3,6 +3,7 @@
 #define GWM_SERVER_SESSION_SESSION_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,7 +24,7 @@
 namespace gwm::server {
 
 struct SessionConfig {
-  uint32_t num_envs = 1;
+  uint32_t num_envs = 1;  // at first; a fork may add more
   uint64_t seed = 0;
   int sampler_calls = 1;
   ObservationSet observations = 0;
@@ -41,6 +42,8 @@ struct Env {
   EnvPhase phase = EnvPhase::kNeedsReset;
   StatePtr state;  // set while running or done
   uint64_t seed = 0;
+  // Its number in the noise: its id, unless it goes on from a state of another environment.
+  uint32_t noise_env = 0;
   uint64_t resets = 0;          // since the seed was set; the current episode is resets - 1
   uint64_t steps = 0;           // in the current episode
   std::vector<Camera> cameras;  // of the frames it was reset from
@@ -58,8 +61,8 @@ class Session {
   const SessionConfig& config() const { return config_; }
   absl::Time created_at() const { return created_at_; }
 
-  // Copies of the named environments. Requires env_ids < num_envs. FailedPrecondition / CLOSED once
-  // closed.
+  // Copies of the named environments. Requires env_ids < num_envs(). FailedPrecondition / CLOSED
+  // once closed.
   absl::StatusOr<std::vector<Env>> Read(std::span<const uint32_t> env_ids) const
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Replaces the named environments and keeps the reply, all at once. FailedPrecondition / CLOSED,
@@ -68,6 +71,22 @@ class Session {
                       std::optional<Answered> answered = std::nullopt) ABSL_LOCKS_EXCLUDED(mutex_);
   // As ReplayLog::Find, and FailedPrecondition / CLOSED once closed.
   absl::StatusOr<StoredReplyPtr> FindReply(const ReplayKey& key) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Grows with Append.
+  uint32_t num_envs() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Adds environments; the id of the first one. FailedPrecondition / CLOSED.
+  absl::StatusOr<uint32_t> Append(std::vector<Env> envs) ABSL_LOCKS_EXCLUDED(mutex_);
+  // 1, 2, 3, ...: so that two forks of the same state differ.
+  uint64_t NextFork() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Keeps a state beside the environments, under the id that is returned: "<session id>/<number>".
+  // FailedPrecondition / CLOSED.
+  absl::StatusOr<std::string> KeepState(Env env) ABSL_LOCKS_EXCLUDED(mutex_);
+  // NotFound / UNKNOWN, FailedPrecondition / CLOSED.
+  absl::StatusOr<Env> KeptState(const std::string& state_id) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether it was there.
+  bool DropState(const std::string& state_id) ABSL_LOCKS_EXCLUDED(mutex_);
+  size_t kept_states() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Gives the states back. Idempotent.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -87,6 +106,9 @@ class Session {
   Lease lease_ ABSL_GUARDED_BY(mutex_);
   std::vector<Env> envs_ ABSL_GUARDED_BY(mutex_);
   ReplayLog replies_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Env> kept_ ABSL_GUARDED_BY(mutex_);
+  uint64_t kept_so_far_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t forks_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
@@ -99,6 +121,9 @@ class SessionUse {
   ~SessionUse();
   SessionUse(SessionUse&& other) noexcept;
   SessionUse& operator=(SessionUse&&) = delete;
+
+  // Another hold on the same session.
+  SessionUse Again() const { return {session_, clock_}; }
 
   // Ends the hold early: before the answer goes out, so that a client that sees it also sees its
   // lease renewed.

@@ -57,39 +57,72 @@ std::string SessionTable::NewId() const {
                          options_.random());
 }
 
-absl::Status SessionTable::CheckRoom(Use use, uint32_t num_envs) const {
+absl::Status SessionTable::CheckSession(const Use& use, uint32_t num_envs) const {
   if (use.sessions >= options_.max_sessions) {
     return QuotaError(absl::StrCat("all ", options_.max_sessions, " sessions are in use"));
   }
-  if (use.envs + num_envs > options_.max_envs) {
-    return QuotaError(absl::StrCat("num_envs ", num_envs, " does not fit: ", use.envs, " of ",
+  return CheckRoom(use, {.envs = num_envs});
+}
+
+absl::Status SessionTable::CheckRoom(const Use& use, Room room) const {
+  if (use.envs + room.envs > options_.max_envs) {
+    return QuotaError(absl::StrCat("num_envs ", room.envs, " does not fit: ", use.envs, " of ",
                                    options_.max_envs, " environments are in use"));
   }
-  if ((use.envs + num_envs) * options_.state_bytes > options_.max_state_bytes) {
-    return QuotaError(absl::StrCat("num_envs ", num_envs, " does not fit: ", options_.state_bytes,
-                                   " bytes each, ", use.envs * options_.state_bytes, " of ",
+  const uint64_t states = use.envs + use.kept;
+  if ((states + room.envs + room.kept) * options_.state_bytes > options_.max_state_bytes) {
+    return QuotaError(absl::StrCat(room.envs + room.kept, " states of ", options_.state_bytes,
+                                   " bytes do not fit: ", states * options_.state_bytes, " of ",
                                    options_.max_state_bytes, " bytes are set aside"));
   }
   return absl::OkStatus();
 }
 
+absl::Status SessionTable::Reserve(const Session& session, Room room) {
+  absl::MutexLock lock(&mutex_);
+  const auto entry = sessions_.find(session.id());
+  if (entry == sessions_.end()) return MissingError(session.id());
+  Room& own = entry->second.room;
+  if (room.kept > 0 && own.kept + room.kept > options_.max_kept_states) {
+    return QuotaError(absl::StrCat("the session keeps ", own.kept, " states; max_kept_states = ",
+                                   options_.max_kept_states, " are allowed"));
+  }
+  RETURN_IF_ERROR(CheckRoom(use_, room));
+  own.envs += room.envs;
+  own.kept += room.kept;
+  use_.envs += room.envs;
+  use_.kept += room.kept;
+  return absl::OkStatus();
+}
+
+void SessionTable::Unreserve(const Session& session, Room room) {
+  absl::MutexLock lock(&mutex_);
+  const auto entry = sessions_.find(session.id());
+  if (entry == sessions_.end()) return;
+  entry->second.room.envs -= room.envs;
+  entry->second.room.kept -= room.kept;
+  use_.envs -= room.envs;
+  use_.kept -= room.kept;
+}
+
 std::vector<std::shared_ptr<Session>> SessionTable::EvictFor(uint32_t num_envs) {
   std::vector<std::pair<absl::Time, Map::iterator>> idle;
-  Use left{sessions_.size(), envs_};
+  Use left = use_;
   for (auto entry = sessions_.begin(); entry != sessions_.end(); ++entry) {
-    const SessionConfig& config = entry->second->config();
-    const auto since = entry->second->IdleSince();
-    if (!config.evictable || !since.has_value()) continue;
+    const auto& [session, room] = entry->second;
+    const auto since = session->IdleSince();
+    if (!session->config().evictable || !since.has_value()) continue;
     idle.emplace_back(*since, entry);
     --left.sessions;
-    left.envs -= config.num_envs;
+    left.envs -= room.envs;
+    left.kept -= room.kept;
   }
   std::vector<std::shared_ptr<Session>> evicted;
-  if (!CheckRoom(left, num_envs).ok()) return evicted;
+  if (!CheckSession(left, num_envs).ok()) return evicted;
   std::sort(idle.begin(), idle.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [since, entry] : idle) {
-    if (CheckRoom({sessions_.size(), envs_}, num_envs).ok()) break;
+    if (CheckSession(use_, num_envs).ok()) break;
     evicted.push_back(Remove(entry, CloseReason::kEvicted));
   }
   return evicted;
@@ -102,10 +135,12 @@ absl::StatusOr<SessionUse> SessionTable::Create(SessionConfig config) {
   {
     absl::MutexLock lock(&mutex_);
     evicted = EvictFor(config.num_envs);
-    RETURN_IF_ERROR(CheckRoom({sessions_.size(), envs_}, config.num_envs));
-    envs_ += config.num_envs;
+    RETURN_IF_ERROR(CheckSession(use_, config.num_envs));
+    const Room room{.envs = config.num_envs};
+    ++use_.sessions;
+    use_.envs += room.envs;
     session = std::make_shared<Session>(NewId(), std::move(config), options_.clock->Now());
-    sessions_.emplace(session->id(), session);
+    sessions_.emplace(session->id(), Entry{session, room});
   }
   SessionUse created(std::move(session), options_.clock);
   End(evicted, CloseReason::kEvicted);
@@ -118,8 +153,8 @@ absl::StatusOr<SessionUse> SessionTable::Find(const std::string& id) {
     absl::MutexLock lock(&mutex_);
     const auto entry = sessions_.find(id);
     if (entry == sessions_.end()) return MissingError(id);
-    if (!entry->second->ExpiredAt(options_.clock->Now())) {
-      return SessionUse(entry->second, options_.clock);
+    if (!entry->second.session->ExpiredAt(options_.clock->Now())) {
+      return SessionUse(entry->second.session, options_.clock);
     }
     expired = Remove(entry, CloseReason::kExpired);
   }
@@ -151,7 +186,8 @@ int SessionTable::ReapExpired() {
     const absl::Time now = options_.clock->Now();
     for (auto entry = sessions_.begin(); entry != sessions_.end();) {
       const auto here = entry++;
-      if (here->second->ExpiredAt(now)) expired.push_back(Remove(here, CloseReason::kExpired));
+      if (here->second.session->ExpiredAt(now))
+        expired.push_back(Remove(here, CloseReason::kExpired));
     }
   }
   End(expired, CloseReason::kExpired);
@@ -166,9 +202,9 @@ std::vector<std::shared_ptr<const Session>> SessionTable::List(const std::string
   const absl::Time now = options_.clock->Now();
   for (auto entry = sessions_.upper_bound(after); entry != sessions_.end() && found.size() < count;
        ++entry) {
-    const Session& session = *entry->second;
+    const Session& session = *entry->second.session;
     if (session.config().client_id == client_id && !session.ExpiredAt(now)) {
-      found.push_back(entry->second);
+      found.push_back(entry->second.session);
     }
   }
   return found;
@@ -176,14 +212,16 @@ std::vector<std::shared_ptr<const Session>> SessionTable::List(const std::string
 
 SessionTable::Counts SessionTable::counts() const {
   absl::MutexLock lock(&mutex_);
-  return {.sessions = static_cast<uint32_t>(sessions_.size()),
-          .envs = envs_,
-          .state_bytes = envs_ * options_.state_bytes};
+  return {.sessions = static_cast<uint32_t>(use_.sessions),
+          .envs = use_.envs,
+          .state_bytes = (use_.envs + use_.kept) * options_.state_bytes};
 }
 
 std::shared_ptr<Session> SessionTable::Remove(Map::iterator entry, CloseReason reason) {
-  auto session = std::move(entry->second);
-  envs_ -= session->config().num_envs;
+  auto session = std::move(entry->second.session);
+  --use_.sessions;
+  use_.envs -= entry->second.room.envs;
+  use_.kept -= entry->second.room.kept;
   tombstones_.Put(session->id(), reason, options_.clock->Now());
   sessions_.erase(entry);
   return session;

@@ -21,12 +21,19 @@
 
 namespace gwm::server {
 
+// Memory in units of one state.
+struct Room {
+  uint32_t envs = 0;
+  uint32_t kept = 0;  // states beside those of environments
+};
+
 struct SessionTableOptions {
   std::string instance_id;  // prefix of every id: 16 hex digits
   uint32_t max_sessions = 256;
   uint64_t max_envs = 256;         // of all sessions together
   uint64_t max_state_bytes = 256;  // of all sessions together
-  uint64_t state_bytes = 1;        // that one environment sets aside
+  uint64_t state_bytes = 1;        // that one environment or kept state sets aside
+  uint32_t max_kept_states = 256;  // of one session
   size_t max_tombstones = 10'000;
   absl::Duration tombstone_ttl = absl::Hours(1);
   const Clock* clock = nullptr;  // outlives the table
@@ -55,6 +62,12 @@ class SessionTable {
   // Ends every session whose lease ran out. Returns how many.
   int ReapExpired() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Sets room aside for an open session that grows. ResourceExhausted / QUOTA; NotFound or
+  // FailedPrecondition as Find when it is gone.
+  absl::Status Reserve(const Session& session, Room room) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gives room back that Reserve set aside; nothing when the session is gone, and its room with it.
+  void Unreserve(const Session& session, Room room) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Up to `count` sessions of this client with ids greater than `after`, in the order of ids.
   std::vector<std::shared_ptr<const Session>> List(const std::string& client_id,
                                                    const std::string& after, size_t count) const
@@ -68,14 +81,21 @@ class SessionTable {
   Counts counts() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  using Map = std::map<std::string, std::shared_ptr<Session>>;
+  struct Entry {
+    std::shared_ptr<Session> session;
+    Room room;
+  };
+  using Map = std::map<std::string, Entry>;
   std::string NewId() const;
   struct Use {
     size_t sessions = 0;
     uint64_t envs = 0;
+    uint64_t kept = 0;
   };
-  // Why another session of `num_envs` does not fit beside `use`; OK when it does.
-  absl::Status CheckRoom(Use use, uint32_t num_envs) const;
+  // Why `room` does not fit beside `use`; OK when it does.
+  absl::Status CheckRoom(const Use& use, Room room) const;
+  // The same for another session.
+  absl::Status CheckSession(const Use& use, uint32_t num_envs) const;
   // Takes out as many evictable sessions, idle longest first, as make room; none when all of them
   // would not.
   std::vector<std::shared_ptr<Session>> EvictFor(uint32_t num_envs)
@@ -90,7 +110,7 @@ class SessionTable {
   const SessionTableOptions options_;
   mutable absl::Mutex mutex_;
   Map sessions_ ABSL_GUARDED_BY(mutex_);
-  uint64_t envs_ ABSL_GUARDED_BY(mutex_) = 0;
+  Use use_ ABSL_GUARDED_BY(mutex_);
   Tombstones tombstones_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "server/base/error.h"
 #include "server/base/status.h"
 #include "server/work/step_work.h"
 
@@ -20,7 +21,7 @@ constexpr int kBranchShift = 16;
 class ImagineRollout::StepOfAll : public StepWork {
  public:
   explicit StepOfAll(std::shared_ptr<ImagineRollout> rollout)
-      : StepWork(rollout->call_.call, nullptr, rollout->live(), rollout->args_.sampler_calls),
+      : StepWork(rollout->call_, nullptr, rollout->live(), rollout->args_.sampler_calls),
         rollout_(std::move(rollout)) {}
 
   absl::StatusOr<std::vector<StepRequest>> Begin() override { return rollout_->Rows(); }
@@ -33,23 +34,28 @@ class ImagineRollout::StepOfAll : public StepWork {
   std::shared_ptr<ImagineRollout> rollout_;
 };
 
-absl::StatusOr<std::shared_ptr<ImagineRollout>> ImagineRollout::Create(SessionCall call,
-                                                                       ImagineArgs args,
-                                                                       DeviceThread* device,
-                                                                       OnChunk on_chunk) {
-  ASSIGN_OR_RETURN(auto envs, ReadRunning(*call.session, call.env_ids));
-  if (args.seed.has_value()) envs.front().seed = *args.seed;
-  return std::shared_ptr<ImagineRollout>(new ImagineRollout(
-      std::move(call), args, device, std::move(on_chunk), std::move(envs.front())));
+absl::StatusOr<std::shared_ptr<ImagineRollout>> ImagineRollout::Create(
+    std::shared_ptr<CallHandle> call, RolloutStart start, ImagineArgs args, DeviceThread* device,
+    OnChunk on_chunk) {
+  if (start.env.phase != EnvPhase::kRunning) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "the state to start from is the end of an episode",
+                     {.reason = std::string(kNeedsReset), .field = "state"});
+  }
+  if (args.seed.has_value()) start.env.seed = *args.seed;
+  return std::shared_ptr<ImagineRollout>(
+      new ImagineRollout(std::move(call), std::move(start), args, device, std::move(on_chunk)));
 }
 
-ImagineRollout::ImagineRollout(SessionCall call, ImagineArgs args, DeviceThread* device,
-                               OnChunk on_chunk, Env env)
+ImagineRollout::ImagineRollout(std::shared_ptr<CallHandle> call, RolloutStart start,
+                               ImagineArgs args, DeviceThread* device, OnChunk on_chunk)
     : call_(std::move(call)),
+      session_(std::move(start.session)),
       args_(args),
       device_(device),
       on_chunk_(std::move(on_chunk)),
-      start_(std::move(env)),
+      start_(std::move(start.env)),
+      max_episode_steps_(start.max_episode_steps),
       branches_(args_.branches, Branch{.state = start_.state}) {
   start_.state = nullptr;
 }
@@ -68,7 +74,7 @@ void ImagineRollout::Answer(absl::StatusOr<ImagineResult> result) {
   if (!std::exchange(awaited_, false)) return;
   if (!result.ok() || result->last) {
     branches_.clear();
-    call_.session.Release();
+    session_.reset();
   }
   on_chunk_(std::move(result));
 }
@@ -80,18 +86,14 @@ void ImagineRollout::SubmitStep() {
 
 std::vector<StepRequest> ImagineRollout::Rows() const {
   const size_t action_dim = args_.actions.size() / (size_t{args_.action_rows} * args_.steps);
-  NoiseKey noise = NextNoise(start_, call_.env_ids.front());
-  noise.step += t_;
   std::vector<StepRequest> rows;
   for (uint32_t b = 0; b < args_.branches; ++b) {
     if (branches_[b].done) continue;
     const size_t action_row = args_.action_rows == 1 ? 0 : b;
-    NoiseKey own = noise;
-    own.env += b << kBranchShift;
     rows.push_back(
         {.state = branches_[b].state,
          .action = args_.actions.subspan((action_row * args_.steps + t_) * action_dim, action_dim),
-         .noise = own});
+         .noise = NextNoise(BranchEnv(b))});
   }
   return rows;
 }
@@ -105,7 +107,8 @@ void ImagineRollout::Absorb(World& world, std::span<StepRow> rows) {
     if (branch.done) continue;
     if (next->status.ok()) {
       branch.state = std::move(next->next);
-      branch.done = next->terminated;
+      branch.done = branch.terminated = next->terminated;
+      branch.steps = t_ + 1;
       step[b] = *next;  // without its state: a chunk in the making holds none
     } else {
       branch.status = next->status;
@@ -120,6 +123,24 @@ void ImagineRollout::Absorb(World& world, std::span<StepRow> rows) {
   } else {
     Deliver(world);
   }
+}
+
+Env ImagineRollout::BranchEnv(uint32_t b) const {
+  Env env = start_;
+  env.state = branches_[b].state;
+  env.noise_env += b << kBranchShift;
+  env.steps += branches_[b].steps;
+  if (branches_[b].terminated) env.phase = EnvPhase::kDone;
+  return env;
+}
+
+absl::StatusOr<std::vector<StateContent>> ImagineRollout::FinalStates(World& world) const {
+  std::vector<StateContent> states;
+  for (uint32_t b = 0; b < args_.branches; ++b) {
+    ASSIGN_OR_RETURN(StateContent content, ContentOf(world, BranchEnv(b), max_episode_steps_));
+    states.push_back(std::move(content));
+  }
+  return states;
 }
 
 void ImagineRollout::Deliver(World& world) {
@@ -141,6 +162,11 @@ void ImagineRollout::Deliver(World& world) {
                      args_.camera.has_value() ? std::vector{*args_.camera} : start_.cameras});
   }
   chunk_.clear();
+  if (result.last && args_.final_states) {
+    auto states = FinalStates(world);
+    if (!states.ok()) return Answer(states.status());
+    result.final_states = *std::move(states);
+  }
   auto observations = Observe(world, views, args_.outputs);
   views.clear();
   if (!observations.ok()) {

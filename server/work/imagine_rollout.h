@@ -1,6 +1,6 @@
 // Imagine: many branches rolled forward from a copy of one environment, chunk by chunk on request.
 //
-//   auto rollout = ImagineRollout::Create(...);  // checks that the environment runs
+//   auto rollout = ImagineRollout::Create(...);  // checks that the start can be stepped
 //   rollout->RequestChunk();                     // answers through on_chunk, once, on the device
 //   thread
 //   ... on_chunk: write it; when it is written, RequestChunk() again unless it was the last
@@ -19,6 +19,7 @@
 #include "server/schedule/work.h"
 #include "server/work/observe.h"
 #include "server/work/session_call.h"
+#include "server/work/start_state.h"
 
 namespace gwm::server {
 
@@ -32,6 +33,14 @@ struct ImagineArgs {
   uint32_t stride = 1;
   int sampler_calls = 1;
   std::optional<Camera> camera;  // absent: the environment's own
+  bool final_states = false;     // to bring with the last chunk
+};
+
+// Where a rollout begins.
+struct RolloutStart {
+  Env env;
+  uint32_t max_episode_steps = 0;     // goes into final states
+  std::optional<SessionUse> session;  // whose environment it is; absent: a state by itself
 };
 
 // S steps of B branches; vectors are row-major [B, S].
@@ -47,6 +56,7 @@ struct ImagineResult {
   uint64_t computed_rows = 0;  // branch steps that were computed for this chunk
   uint32_t sampler_calls = 0;
   bool last = false;
+  std::vector<StateContent> final_states;  // [B] with the last chunk, if asked for
 };
 
 // One thread at a time uses it: the device thread while a chunk is being made, else whoever
@@ -55,8 +65,11 @@ class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
  public:
   using OnChunk = std::function<void(absl::StatusOr<ImagineResult>)>;
 
-  // `call.env_ids` holds one id; `device` outlives the rollout. FailedPrecondition as ReadRunning.
-  static absl::StatusOr<std::shared_ptr<ImagineRollout>> Create(SessionCall call, ImagineArgs args,
+  // The call is shared with the RPC's reactor; `device` outlives the rollout. FailedPrecondition /
+  // NEEDS_RESET for a start that is not running.
+  static absl::StatusOr<std::shared_ptr<ImagineRollout>> Create(std::shared_ptr<CallHandle> call,
+                                                                RolloutStart start,
+                                                                ImagineArgs args,
                                                                 DeviceThread* device,
                                                                 OnChunk on_chunk);
   void RequestChunk();
@@ -65,26 +78,33 @@ class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
   struct Branch {
     StatePtr state;
     bool done = false;
+    bool terminated = false;
+    uint32_t steps = 0;  // of its last state
     absl::Status status;
   };
   class StepOfAll;
 
-  ImagineRollout(SessionCall call, ImagineArgs args, DeviceThread* device, OnChunk on_chunk,
-                 Env env);
+  ImagineRollout(std::shared_ptr<CallHandle> call, RolloutStart start, ImagineArgs args,
+                 DeviceThread* device, OnChunk on_chunk);
   void SubmitStep();
   std::vector<StepRequest> Rows() const;
   // Takes one step's rows in; then either goes on to the next step or delivers the chunk.
   void Absorb(World& world, std::span<StepRow> rows);
   void Deliver(World& world);
+  absl::StatusOr<std::vector<StateContent>> FinalStates(World& world) const;
+  // The environment that a branch is at its step t_.
+  Env BranchEnv(uint32_t b) const;
   // Once per requested chunk; later answers are dropped.
   void Answer(absl::StatusOr<ImagineResult> result);
   int live() const;
 
-  SessionCall call_;
+  const std::shared_ptr<CallHandle> call_;
+  std::optional<SessionUse> session_;
   const ImagineArgs args_;
   DeviceThread* const device_;
   OnChunk on_chunk_;
   Env start_;  // without its state
+  const uint32_t max_episode_steps_;
   std::vector<Branch> branches_;
   uint32_t t_ = 0;
   bool awaited_ = false;

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "server/base/error.h"
 #include "server/base/status.h"
 
 namespace gwm::server {
@@ -22,19 +20,18 @@ void RenderWork::Reply(absl::StatusOr<Images> images) {
 }
 
 absl::StatusOr<Images> RenderWork::Render(World& world) const {
-  ASSIGN_OR_RETURN(std::vector<Env> envs, call_.session->Read(call_.env_ids));
+  // The state that ended an episode can still be looked at.
+  ASSIGN_OR_RETURN(const std::vector<Env> envs, ReadStates(*call_.session, call_.env_ids));
+  return RenderEnvs(world, envs, args_);
+}
+
+absl::StatusOr<Images> RenderEnvs(World& world, const std::vector<Env>& envs,
+                                  const RenderArgs& args) {
   std::vector<Viewed> views;
-  for (size_t row = 0; row < envs.size(); ++row) {
-    // The state that ended an episode can still be looked at.
-    if (envs[row].state == nullptr) {
-      return MakeError(absl::StatusCode::kFailedPrecondition,
-                       absl::StrCat("environment ", call_.env_ids[row],
-                                    " has no state to render: it needs a Reset"),
-                       {.reason = std::string(kNeedsReset), .field = "env_ids"});
-    }
-    views.push_back({envs[row].state, args_.cameras.empty() ? envs[row].cameras : args_.cameras});
+  for (const Env& env : envs) {
+    views.push_back({env.state, args.cameras.empty() ? env.cameras : args.cameras});
   }
-  return RenderImages(world, views, args_.options);
+  return RenderImages(world, views, args.options);
 }
 
 }  // namespace gwm::server

@@ -15,6 +15,10 @@ struct RenderArgs {
   ImageOptions options;
 };
 
+// Device thread. All of them have a state.
+absl::StatusOr<Images> RenderEnvs(World& world, const std::vector<Env>& envs,
+                                  const RenderArgs& args);
+
 class RenderWork : public Work {
  public:
   RenderWork(SessionCall call, RenderArgs args, Answer<Images> answer);

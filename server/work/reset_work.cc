@@ -5,19 +5,9 @@
 #include "absl/status/status.h"
 #include "server/base/status.h"
 #include "server/work/kept_result.h"
+#include "server/work/mix.h"
 
 namespace gwm::server {
-namespace {
-
-// Finaliser of SplitMix64: every input bit reaches every output bit.
-uint64_t Mix(uint64_t x) {
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
-}  // namespace
 
 uint32_t PoolIndex(uint64_t seed, uint32_t env, uint64_t episode, uint32_t size) {
   return static_cast<uint32_t>(Mix(Mix(Mix(seed) ^ env) ^ episode) % size);
@@ -38,9 +28,11 @@ void ResetWork::Reply(absl::StatusOr<ResetResult> result) {
 
 absl::StatusOr<std::vector<Env>> ResetWork::NextEnvs() const {
   ASSIGN_OR_RETURN(std::vector<Env> envs, call_.session->Read(call_.env_ids));
-  for (Env& env : envs) {
+  for (size_t row = 0; row < envs.size(); ++row) {
+    Env& env = envs[row];
     if (args_.seed.has_value()) {
       env.seed = *args_.seed;
+      env.noise_env = call_.env_ids[row];
       env.resets = 0;
     }
     env.phase = EnvPhase::kRunning;
@@ -63,7 +55,7 @@ std::vector<ResetRequest> ResetWork::Requests(const World& world, const std::vec
     }
     const uint32_t index =
         args_.pool_indices.empty()
-            ? PoolIndex(envs[row].seed, call_.env_ids[row], envs[row].episode(), pool_size)
+            ? PoolIndex(envs[row].seed, envs[row].noise_env, envs[row].episode(), pool_size)
             : args_.pool_indices[row];
     requests[row].pool_index = static_cast<int>(index);
     result.pool_indices.push_back(index);
@@ -71,25 +63,46 @@ std::vector<ResetRequest> ResetWork::Requests(const World& world, const std::vec
   return requests;
 }
 
+absl::StatusOr<std::vector<Env>> ResetWork::BeginAt(World& world, const StartState& start) const {
+  ASSIGN_OR_RETURN(const Env from, Materialise(world, start));
+  std::vector<Env> envs(call_.env_ids.size(), from);
+  if (!args_.seed.has_value()) return envs;
+  for (size_t row = 0; row < envs.size(); ++row) {
+    envs[row].seed = *args_.seed;
+    envs[row].noise_env = call_.env_ids[row];
+    envs[row].resets = 1;
+  }
+  return envs;
+}
+
+absl::StatusOr<std::vector<Env>> ResetWork::Begin(World& world, ResetResult& result) const {
+  if (args_.start.has_value()) return BeginAt(world, *args_.start);
+  ASSIGN_OR_RETURN(std::vector<Env> envs, NextEnvs());
+  ASSIGN_OR_RETURN(const auto states, world.Reset(Requests(world, envs, result)));
+  if (states.size() != envs.size()) return absl::InternalError("states are missing");
+  for (size_t row = 0; row < envs.size(); ++row) {
+    envs[row].state = states[row];
+    ASSIGN_OR_RETURN(envs[row].cameras, world.Cameras(states[row]));
+  }
+  return envs;
+}
+
 absl::StatusOr<ResetResult> ResetWork::Reset(World& world, const RunTiming& timing) {
   ASSIGN_OR_RETURN(auto kept, FindKept<ResetResult>(*call_.session, args_.replay));
   if (kept.has_value()) return *std::move(kept);
   ResetResult result{.timing = timing};
-  ASSIGN_OR_RETURN(std::vector<Env> envs, NextEnvs());
-  ASSIGN_OR_RETURN(const auto states, world.Reset(Requests(world, envs, result)));
-  if (states.size() != envs.size()) return absl::InternalError("states are missing");
+  ASSIGN_OR_RETURN(std::vector<Env> envs, Begin(world, result));
   std::vector<Viewed> views;
-  for (size_t row = 0; row < envs.size(); ++row) {
-    envs[row].state = states[row];
-    ASSIGN_OR_RETURN(envs[row].cameras, world.Cameras(states[row]));
-    views.push_back({states[row], envs[row].cameras});
-    result.episodes.push_back(envs[row].episode());
-    result.cameras.push_back(envs[row].cameras);
+  for (const Env& env : envs) {
+    views.push_back({env.state, env.cameras});
+    result.episodes.push_back(env.episode());
+    result.step_index.push_back(env.steps);
+    result.cameras.push_back(env.cameras);
   }
   ASSIGN_OR_RETURN(result.observations, Observe(world, views, args_.observations));
   const absl::Time now = call_.clock->Now();
   RETURN_IF_ERROR(call_.call->Alive(now, kPhaseRunning));
-  result.timing.batch_rows = static_cast<uint32_t>(states.size());
+  result.timing.batch_rows = static_cast<uint32_t>(envs.size());
   result.busy = now - timing.started;
   absl::StatusOr<ResetResult> answer = std::move(result);
   RETURN_IF_ERROR(

@@ -9,12 +9,14 @@
 #include "server/work/frames_batch.h"
 #include "server/work/observe.h"
 #include "server/work/session_call.h"
+#include "server/work/start_state.h"
 
 namespace gwm::server {
 
 struct ResetArgs {
   std::optional<uint64_t> seed;
   std::optional<FramesBatch> frames;  // one row per environment, or one for all
+  std::optional<StartState> start;    // for all environments, instead of frames
   std::vector<uint32_t>
       pool_indices;  // one per environment, or empty: chosen by (seed, env, episode)
   ObservationSet observations = 0;
@@ -23,8 +25,9 @@ struct ResetArgs {
 
 struct ResetResult {
   Observations observations;
-  std::vector<uint32_t> pool_indices;  // empty when the reset had frames
+  std::vector<uint32_t> pool_indices;  // empty when the reset had frames or a state
   std::vector<uint64_t> episodes;
+  std::vector<uint64_t> step_index;
   std::vector<std::vector<Camera>> cameras;  // of each environment
   RunTiming timing;
   absl::Duration busy;
@@ -41,7 +44,10 @@ class ResetWork : public Work {
  private:
   void Reply(absl::StatusOr<ResetResult> result);
   absl::StatusOr<ResetResult> Reset(World& world, const RunTiming& timing);
-  // The environments as they will be, states still missing.
+  // The environments as they will be.
+  absl::StatusOr<std::vector<Env>> Begin(World& world, ResetResult& result) const;
+  absl::StatusOr<std::vector<Env>> BeginAt(World& world, const StartState& start) const;
+  // States and cameras still missing.
   absl::StatusOr<std::vector<Env>> NextEnvs() const;
   std::vector<ResetRequest> Requests(const World& world, const std::vector<Env>& envs,
                                      ResetResult& result) const;

@@ -25,6 +25,18 @@ const char* WhyNot(EnvPhase phase) {
 
 }  // namespace
 
+absl::StatusOr<std::vector<Env>> ReadStates(const Session& session,
+                                            const std::vector<uint32_t>& env_ids) {
+  ASSIGN_OR_RETURN(std::vector<Env> envs, session.Read(env_ids));
+  for (size_t row = 0; row < envs.size(); ++row) {
+    if (envs[row].state != nullptr) continue;
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     absl::StrCat("environment ", env_ids[row], " has no state: it needs a Reset"),
+                     {.reason = std::string(kNeedsReset), .field = "env_ids"});
+  }
+  return envs;
+}
+
 absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
                                              const std::vector<uint32_t>& env_ids) {
   return ReadRunning(session, env_ids, {});

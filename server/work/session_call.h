@@ -42,8 +42,12 @@ class Answer {
 // that is not, or CLOSED.
 absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
                                              const std::vector<uint32_t>& env_ids);
-// As above; before that, Aborted / STEP_CONFLICT unless each environment has made as many steps as
-// `expected_step` says. Empty: not checked.
+// The named environments, all of them with a state: running, or done. FailedPrecondition /
+// NEEDS_RESET names the first without one, or CLOSED.
+absl::StatusOr<std::vector<Env>> ReadStates(const Session& session,
+                                            const std::vector<uint32_t>& env_ids);
+// As ReadRunning; before that, Aborted / STEP_CONFLICT unless each environment has made as many
+// steps as `expected_step` says. Empty: not checked.
 absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
                                              const std::vector<uint32_t>& env_ids,
                                              const std::vector<uint64_t>& expected_step);

@@ -10,9 +10,9 @@
 
 namespace gwm::server {
 
-NoiseKey NextNoise(const Env& env, uint32_t env_id) {
+NoiseKey NextNoise(const Env& env) {
   return {.seed = env.seed,
-          .env = env_id,
+          .env = env.noise_env,
           .episode = static_cast<uint32_t>(env.episode()),
           .step = static_cast<uint32_t>(env.steps)};
 }
@@ -36,7 +36,7 @@ absl::StatusOr<std::vector<StepRequest>> SessionStepWork::Begin() {
   for (size_t row = 0; row < rows.size(); ++row) {
     rows[row] = {.state = envs_[row].state,
                  .action = args_.actions.subspan(row * action_dim, action_dim),
-                 .noise = NextNoise(envs_[row], call_.env_ids[row])};
+                 .noise = NextNoise(envs_[row])};
   }
   return rows;
 }

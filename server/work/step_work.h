@@ -56,7 +56,7 @@ class SessionStepWork : public StepWork {
 };
 
 // The noise of the env's next step.
-NoiseKey NextNoise(const Env& env, uint32_t env_id);
+NoiseKey NextNoise(const Env& env);
 
 }  // namespace gwm::server
 

@@ -122,6 +122,32 @@ class FakeWorld : public World {
     return StatePtr(std::move(copy));
   }
 
+  absl::StatusOr<StateTensors> ExportState(const StatePtr& state) override {
+    const FakeState& s = Of(state);
+    StateTensors tensors;
+    tensors["x"] = HostTensor::From<float>({2}, std::span<const float>(s.x));
+    tensors["hash"] = HostTensor::From<uint64_t>({1}, std::span(&s.hash, 1));
+    tensors["pose"] =
+        HostTensor::From<float>({16}, std::span<const float>(s.camera.world_from_cam));
+    return tensors;
+  }
+
+  absl::StatusOr<StatePtr> ImportState(const StateTensors& tensors) override {
+    if (!HasRoom(1)) return PoolFull();
+    const auto x = tensors.find("x"), hash = tensors.find("hash"), pose = tensors.find("pose");
+    if (tensors.size() != 3 || x == tensors.end() || hash == tensors.end() ||
+        pose == tensors.end() || x->second.data.size() != 8 || hash->second.data.size() != 8 ||
+        pose->second.data.size() != 64) {
+      return absl::InvalidArgumentError("state: x, hash and pose are expected");
+    }
+    auto state = std::make_shared<FakeState>(controls_);
+    std::copy_n(x->second.values<float>().begin(), 2, state->x);
+    state->hash = hash->second.values<uint64_t>()[0];
+    state->camera = spec_.cameras.front();
+    std::copy_n(pose->second.values<float>().begin(), 16, state->camera.world_from_cam.begin());
+    return StatePtr(std::move(state));
+  }
+
   absl::StatusOr<std::vector<HostTensor>> Features(const std::vector<StatePtr>& rows) override {
     std::vector<HostTensor> out;
     for (const StatePtr& state : rows) {

@@ -175,10 +175,25 @@ Limits FromProto(const v1::Limits& proto) {
               std::chrono::milliseconds(static_cast<int64_t>(Milliseconds(proto.max_call_time())))};
 }
 
+v1::StateRef ToProto(const StateRef& state) {
+  v1::StateRef proto;
+  if (state.state_id.empty()) {
+    proto.set_blob(state.blob);
+  } else {
+    proto.set_state_id(state.state_id);
+  }
+  return proto;
+}
+
+StateRef FromProto(const v1::StateRef& state) {
+  return {.blob = state.blob(), .state_id = state.state_id()};
+}
+
 ResetResult FromProto(v1::ResetReply* reply) {
   return {.observations = FromProto(reply->mutable_observations()),
           .pool_indices = ToVector<uint32_t>(reply->pool_indices()),
           .episode = ToVector<uint64_t>(reply->episode()),
+          .step_index = ToVector<uint64_t>(reply->step_index()),
           .intrinsics = FromProto(reply->mutable_intrinsics()),
           .world_from_cam = FromProto(reply->mutable_world_from_cam()),
           .replayed = reply->replayed()};
@@ -201,13 +216,18 @@ StepResult FromProto(v1::StepReply* reply) {
 }
 
 ImagineChunk FromProto(v1::ImagineChunk* chunk) {
+  std::vector<StateRef> final_states;
+  for (const v1::StateRef& state : chunk->final_states()) {
+    final_states.push_back(FromProto(state));
+  }
   return {.t = chunk->t(),
           .reward = FromProto(chunk->mutable_reward()),
           .terminated = FromProto(chunk->mutable_terminated()),
           .success = FromProto(chunk->mutable_success()),
           .done = FromProto(chunk->mutable_done()),
           .observations = FromProto(chunk->mutable_observations()),
-          .row_status = RowStatuses(chunk->row_status())};
+          .row_status = RowStatuses(chunk->row_status()),
+          .final_states = std::move(final_states)};
 }
 
 }  // namespace gwm::client::internal

@@ -24,6 +24,8 @@ v1::Camera ToProto(const Camera& camera);
 v1::RgbdFrames ToProto(const Frames& frames);
 google::protobuf::Duration ToProto(std::chrono::milliseconds duration);
 v1::RenderOutput ToProto(RenderOutput output);
+v1::StateRef ToProto(const StateRef& state);
+StateRef FromProto(const v1::StateRef& state);
 
 // Moves the bytes out of `tensor`.
 Tensor FromProto(v1::Tensor* tensor);

@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 // suffice.
 constexpr milliseconds kCloseOnDestructionTimeout{2000};
 
-void SetInit(const std::variant<FromPool, Frames, EpisodeFrame>& init, v1::ResetRequest* request) {
+void SetInit(const decltype(ResetOptions::init)& init, v1::ResetRequest* request) {
   if (const auto* pool = std::get_if<FromPool>(&init)) {
     Assign(pool->indices, request->mutable_pool_indices());
   } else if (const auto* frames = std::get_if<Frames>(&init)) {
@@ -29,13 +29,20 @@ void SetInit(const std::variant<FromPool, Frames, EpisodeFrame>& init, v1::Reset
   } else if (const auto* episode = std::get_if<EpisodeFrame>(&init)) {
     request->mutable_episode()->set_path(episode->path);
     request->mutable_episode()->set_frame(episode->frame);
+  } else if (const auto* state = std::get_if<StateRef>(&init)) {
+    *request->mutable_state() = ToProto(*state);
   }
 }
 
 v1::ImagineRequest MakeImagineRequest(const std::string& session_id, const Tensor& actions,
                                       const ImagineOptions& options) {
   v1::ImagineRequest request;
-  request.set_session_id(session_id);
+  if (options.state) {
+    *request.mutable_state() = ToProto(*options.state);
+  } else {
+    request.set_session_id(session_id);
+  }
+  request.set_return_final_state(options.return_final_state);
   request.set_env_id(options.env_id);
   *request.mutable_actions() = ToProto(actions);
   request.set_branches(options.branches);
@@ -45,6 +52,29 @@ v1::ImagineRequest MakeImagineRequest(const std::string& session_id, const Tenso
   if (options.sampler_calls > 0) request.set_sampler_calls(options.sampler_calls);
   if (options.camera) *request.mutable_camera() = ToProto(*options.camera);
   return request;
+}
+
+v1::ForkReply CallFork(internal::Wire& wire, const std::string& id, const ForkOptions& options,
+                       bool into_same_session) {
+  v1::ForkRequest request;
+  request.set_session_id(id);
+  Assign(options.env_ids, request.mutable_env_ids());
+  request.set_count(options.count);
+  request.set_seed_mode(static_cast<v1::ForkRequest::SeedMode>(options.seed));
+  request.set_into_same_session(into_same_session);
+  return wire.Call<v1::ForkReply>(wire.simulator(), &v1::Simulator::Stub::Fork, request,
+                                  options.timeout, Repeat::kOnlyIfRefused);
+}
+
+StateRef Export(internal::Wire& wire, const std::string& id, uint32_t env_id, bool keep_on_server) {
+  v1::ExportStateRequest request;
+  request.set_session_id(id);
+  request.set_env_id(env_id);
+  request.set_keep_on_server(keep_on_server);
+  const auto reply = wire.Call<v1::ExportStateReply>(
+      wire.simulator(), &v1::Simulator::Stub::ExportState, request, milliseconds(0),
+      keep_on_server ? Repeat::kOnlyIfRefused : Repeat::kSafe);
+  return FromProto(reply.state());
 }
 
 void RequireOpen(const void* state) {
@@ -100,8 +130,13 @@ ResetResult Session::Reset(const ResetOptions& options) {
   request.mutable_context()->set_request_id(state_->NextRequestId());
   auto reply = wire_->Call<v1::ResetReply>(wire_->simulator(), &v1::Simulator::Stub::Reset, request,
                                            options.timeout, state_->repeat());
-  state_->Note(options.env_ids, std::vector<uint64_t>(state_->num_envs, 0));
-  return FromProto(&reply);
+  ResetResult result = FromProto(&reply);
+  // A server without states to start from does not tell.
+  if (result.step_index.empty()) {
+    result.step_index.resize(options.env_ids.empty() ? num_envs() : options.env_ids.size(), 0);
+  }
+  state_->Note(options.env_ids, result.step_index);
+  return result;
 }
 
 StepResult Session::Step(const Tensor& actions, const StepOptions& options) {
@@ -123,7 +158,11 @@ StepResult Session::Step(const Tensor& actions, const StepOptions& options) {
 
 Images Session::Render(const RenderOptions& options) {
   v1::RenderRequest request;
-  request.set_session_id(id());
+  if (options.state) {
+    *request.mutable_state() = ToProto(*options.state);
+  } else {
+    request.set_session_id(id());
+  }
   Assign(options.env_ids, request.mutable_env_ids());
   for (const Camera& camera : options.cameras) *request.add_cameras() = ToProto(camera);
   for (RenderOutput output : options.outputs) request.add_outputs(ToProto(output));
@@ -131,6 +170,42 @@ Images Session::Render(const RenderOptions& options) {
   auto reply = wire_->Call<v1::RenderReply>(wire_->simulator(), &v1::Simulator::Stub::Render,
                                             request, options.timeout, Repeat::kSafe);
   return FromProto(reply.mutable_images());
+}
+
+Session Session::Fork(const ForkOptions& options) {
+  const v1::ForkReply reply = CallFork(*wire_, id(), options, false);
+  return Session(wire_, std::make_unique<State>(reply.session()));
+}
+
+std::vector<uint32_t> Session::ForkHere(const ForkOptions& options) {
+  const v1::ForkReply reply = CallFork(*wire_, id(), options, true);
+  std::vector<uint64_t> steps;
+  for (uint32_t env : reply.env_ids()) {
+    const bool there = env < static_cast<uint32_t>(reply.session().envs_size());
+    steps.push_back(there ? reply.session().envs(static_cast<int>(env)).step_index() : 0);
+  }
+  state_->Grow(steps);
+  return internal::ToVector<uint32_t>(reply.env_ids());
+}
+
+StateRef Session::ExportState(uint32_t env_id) { return Export(*wire_, id(), env_id, false); }
+StateRef Session::KeepState(uint32_t env_id) { return Export(*wire_, id(), env_id, true); }
+
+StateRef Session::ImportState(const std::string& blob) {
+  v1::ImportStateRequest request;
+  request.set_session_id(id());
+  request.set_blob(blob);
+  auto reply =
+      wire_->Call<v1::ImportStateReply>(wire_->simulator(), &v1::Simulator::Stub::ImportState,
+                                        request, milliseconds(0), Repeat::kOnlyIfRefused);
+  return {.blob = {}, .state_id = std::move(*reply.mutable_state_id())};
+}
+
+void Session::DropState(const StateRef& state) {
+  v1::DropStateRequest request;
+  request.set_state_id(state.state_id);
+  wire_->Call<v1::DropStateReply>(wire_->simulator(), &v1::Simulator::Stub::DropState, request,
+                                  milliseconds(0), Repeat::kSafe);
 }
 
 void Session::Imagine(const Tensor& actions, const ImagineOptions& options,

@@ -34,6 +34,11 @@ void Session::State::Note(const std::vector<uint32_t>& env_ids, const std::vecto
   }
 }
 
+void Session::State::Grow(const std::vector<uint64_t>& steps) {
+  steps_.insert(steps_.end(), steps.begin(), steps.end());
+  num_envs = static_cast<uint32_t>(steps_.size());
+}
+
 std::string Session::State::NextRequestId() {
   return replays_calls_ ? prefix_ + std::to_string(++calls_) : std::string();
 }

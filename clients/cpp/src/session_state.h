@@ -28,8 +28,11 @@ struct Session::State {
   // Whether a call with such a name can be sent again.
   internal::Repeat repeat() const;
 
+  // Environments were added, which stand at these steps.
+  void Grow(const std::vector<uint64_t>& steps);
+
   const std::string id;
-  const uint32_t num_envs;
+  uint32_t num_envs;
   const uint64_t seed;
 
  private:

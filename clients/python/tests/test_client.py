@@ -207,7 +207,7 @@ def test_an_unknown_output_is_named_before_the_call() -> None:
             session.render(outputs=["smell"])
         with pytest.raises(ValueError, match="auto_reset is 'maybe'"):
             client.create_session(auto_reset="maybe")
-        with pytest.raises(ValueError, match="frames or episode"):
+        with pytest.raises(ValueError, match="frames or episode or state"):
             session.reset(frames=rgbd(1), episode=gwm.EpisodeFrame("x"))
 
 

@@ -101,6 +101,22 @@ def test_it_is_forgotten_in_the_end_why_a_session_is_gone() -> None:
             assert caught.value.reason == "UNKNOWN"
 
 
+def test_states_of_their_own_are_not_there(client: gwm.Client) -> None:
+    state = gwm.StateRef(blob=b"x")
+    with client.create_session() as session:
+        session.reset()
+        for call in (
+            session.fork,
+            session.export_state,
+            lambda: session.reset(state=state),
+            lambda: session.render(state=state),
+        ):
+            with pytest.raises(gwm.UnimplementedError) as caught:
+                call()
+            assert caught.value.reason == "UNSUPPORTED"
+        assert session.step([0, 0]).step_index.tolist() == [1]
+
+
 def test_termination_needs_a_reset(client: gwm.Client) -> None:
     with client.create_session(observations=["state"]) as session:
         session.reset()

@@ -266,6 +266,63 @@ TEST_F(ClientTest, StepsASubsetAndReadsEveryField) {
   EXPECT_DOUBLE_EQ(step.timing.device_ms, 2.5);
 }
 
+TEST_F(ClientTest, ForksIntoANewSessionAndIntoItsOwn) {
+  server_.session.set_replays_calls(true);
+  Session session = client_.CreateSession();
+  *server_.fork_reply.mutable_session() = server_.session;
+  server_.fork_reply.mutable_session()->set_session_id("child");
+  for (uint64_t step : {3, 4, 5}) {
+    server_.fork_reply.mutable_session()->add_envs()->set_step_index(step);
+  }
+  server_.fork_reply.mutable_session()->set_num_envs(3);
+  Session child = session.Fork({.env_ids = {1}, .count = 3, .seed = ForkSeed::kSplit});
+  EXPECT_EQ(child.id(), "child");
+  EXPECT_EQ(child.num_envs(), 3U);
+  EXPECT_EQ(server_.fork_request.count(), 3U);
+  EXPECT_EQ(server_.fork_request.seed_mode(), v1::ForkRequest::SEED_MODE_SPLIT);
+  EXPECT_FALSE(server_.fork_request.into_same_session());
+  child.Step(Zeros({3, 4}));
+  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(3, 4, 5));
+  server_.fork_reply.add_env_ids(2);
+  EXPECT_THAT(session.ForkHere({.env_ids = {0}}), ElementsAre(2));
+  EXPECT_TRUE(server_.fork_request.into_same_session());
+  EXPECT_EQ(session.num_envs(), 3U);
+  session.Step(Zeros({1, 4}), {.env_ids = {2}});
+  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(5));
+}
+
+TEST_F(ClientTest, CarriesStatesFromHereToThere) {
+  server_.session.set_replays_calls(true);
+  Session session = client_.CreateSession();
+  const StateRef blob = session.ExportState(1);
+  EXPECT_EQ(blob.blob, "blob of 1");
+  const StateRef kept = session.KeepState();
+  EXPECT_EQ(kept.state_id, "state 0");
+  EXPECT_EQ(session.ImportState("b").state_id, "imported b");
+  session.DropState(kept);
+  EXPECT_THAT(server_.dropped_states, ElementsAre("state 0"));
+  server_.reset_reply.add_episode(0);
+  server_.reset_reply.add_step_index(7);
+  EXPECT_THAT(session.Reset({.init = blob, .env_ids = {0}}).step_index, ElementsAre(7));
+  EXPECT_EQ(server_.reset_request.state().blob(), "blob of 1");
+  session.Step(Zeros({1, 4}), {.env_ids = {0}});
+  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(7));
+  session.Render({.state = kept});
+  EXPECT_EQ(server_.render_request.state().state_id(), "state 0");
+  EXPECT_EQ(server_.render_request.session_id(), "");
+  server_.chunks.resize(1);
+  server_.chunks[0].add_final_states()->set_blob("end");
+  std::string end;
+  session.Imagine(Zeros({1, 1, 4}), {.state = kept, .return_final_state = true},
+                  [&](const ImagineChunk& chunk) {
+                    end = chunk.final_states.at(0).blob;
+                    return true;
+                  });
+  EXPECT_EQ(end, "end");
+  EXPECT_EQ(server_.imagine_request.session_id(), "");
+  EXPECT_TRUE(server_.imagine_request.return_final_state());
+}
+
 TEST_F(ClientTest, RendersFromGivenCamerasAsFloats) {
   Session session = client_.CreateSession();
   auto* images = server_.render_reply.mutable_images();

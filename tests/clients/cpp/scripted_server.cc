@@ -105,6 +105,31 @@ grpc::Status ScriptedServer::Imagine(Context*, const v1::ImagineRequest* request
   }
   return status;
 }
+grpc::Status ScriptedServer::Fork(Context*, const v1::ForkRequest* request, v1::ForkReply* reply) {
+  fork_request = *request;
+  *reply = fork_reply;
+  return status;
+}
+grpc::Status ScriptedServer::ExportState(Context*, const v1::ExportStateRequest* request,
+                                         v1::ExportStateReply* reply) {
+  const std::string env = std::to_string(request->env_id());
+  if (request->keep_on_server()) {
+    reply->mutable_state()->set_state_id("state " + env);
+  } else {
+    reply->mutable_state()->set_blob("blob of " + env);
+  }
+  return status;
+}
+grpc::Status ScriptedServer::ImportState(Context*, const v1::ImportStateRequest* request,
+                                         v1::ImportStateReply* reply) {
+  reply->set_state_id("imported " + request->blob());
+  return status;
+}
+grpc::Status ScriptedServer::DropState(Context*, const v1::DropStateRequest* request,
+                                       v1::DropStateReply*) {
+  dropped_states.push_back(request->state_id());
+  return status;
+}
 grpc::Status ScriptedServer::Encode(Context*, const v1::EncodeRequest* request,
                                     v1::EncodeReply* reply) {
   encode_request = *request;

@@ -53,6 +53,7 @@ class ScriptedServer final : public v1::Simulator::Service,
   v1::ResetReply reset_reply;
   v1::StepReply step_reply;
   v1::RenderReply render_reply;
+  v1::ForkReply fork_reply;
   v1::EncodeReply encode_reply;
   v1::DecodeReply decode_reply;
   v1::FeaturesReply features_reply;
@@ -63,6 +64,8 @@ class ScriptedServer final : public v1::Simulator::Service,
   v1::StepRequest step_request;
   std::vector<v1::StepRequest> step_requests;
   v1::RenderRequest render_request;
+  v1::ForkRequest fork_request;
+  std::vector<std::string> dropped_states;
   v1::ImagineRequest imagine_request;
   v1::EncodeRequest encode_request;
   v1::DecodeRequest decode_request;
@@ -84,6 +87,12 @@ class ScriptedServer final : public v1::Simulator::Service,
   grpc::Status Render(Context*, const v1::RenderRequest*, v1::RenderReply*) override;
   grpc::Status Imagine(Context*, const v1::ImagineRequest*,
                        grpc::ServerWriter<v1::ImagineChunk>*) override;
+  grpc::Status Fork(Context*, const v1::ForkRequest*, v1::ForkReply*) override;
+  // "blob of N" or "state N" for environment N.
+  grpc::Status ExportState(Context*, const v1::ExportStateRequest*, v1::ExportStateReply*) override;
+  // "imported BLOB".
+  grpc::Status ImportState(Context*, const v1::ImportStateRequest*, v1::ImportStateReply*) override;
+  grpc::Status DropState(Context*, const v1::DropStateRequest*, v1::DropStateReply*) override;
   grpc::Status Encode(Context*, const v1::EncodeRequest*, v1::EncodeReply*) override;
   grpc::Status Decode(Context*, const v1::DecodeRequest*, v1::DecodeReply*) override;
   grpc::Status Features(Context*, const v1::FeaturesRequest*, v1::FeaturesReply*) override;

@@ -96,6 +96,51 @@ TEST_P(ModelWorldTest, SameSeedAndActionsGiveTheSameBits) {
   EXPECT_NE(first[0].latents, first[1].latents);
 }
 
+TEST_P(ModelWorldTest, AnExportedStateGoesOnBitForBitInAnotherWorld) {
+  auto world = Open();
+  // Several frames: the anchors must follow from the newest one alone.
+  const OwnedFrames frames(1, 4);
+  auto states = world->Reset({{.frames = frames.view(), .pool_index = {}}});
+  ASSERT_TRUE(states.ok()) << states.status();
+  const auto first = StepOnce(*world, (*states)[0], Action(1, 0));
+  ASSERT_TRUE(first.ok());
+  const auto tensors = world->ExportState((*first)[0].next);
+  ASSERT_TRUE(tensors.ok()) << tensors.status();
+  auto other = Open();
+  const auto imported = other->ImportState(*tensors);
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  const auto expected = StepOnce(*world, (*first)[0].next, Action(1, 1));
+  const auto actual = StepOnce(*other, *imported, Action(1, 1));
+  EXPECT_EQ(Show(*world, (*expected)[0]), Show(*other, (*actual)[0]));
+  const auto again = other->ExportState(*imported).value();
+  for (const auto& [name, tensor] : *tensors) EXPECT_EQ(again.at(name).data, tensor.data) << name;
+}
+
+TEST_P(ModelWorldTest, RefusesStatesThatAreNotWhole) {
+  auto world = Open();
+  const auto state = ResetTo(*world, {1})[0];
+  const auto whole = world->ExportState(state).value();
+  for (const auto& [name, tensor] : whole) {
+    auto tensors = whole;
+    tensors.erase(name);
+    ExpectStatus(world->ImportState(tensors).status(), kInvalid, {"state"});
+    tensors = whole;
+    tensors[name].shape.insert(tensors[name].shape.begin(), 1);
+    ExpectStatus(world->ImportState(tensors).status(), kInvalid, {"expected"});
+  }
+  auto tensors = whole;
+  tensors["more"] = whole.at("row");
+  ExpectStatus(world->ImportState(tensors).status(), kInvalid, {"state"});
+  tensors = whole;
+  tensors["row"].mutable_values<float>()[0] = std::nanf("");
+  ExpectStatus(world->ImportState(tensors).status(), kInvalid, {"finite"});
+  tensors = whole;
+  for (char& byte : tensors["depth_mm"].data) byte = static_cast<char>(byte ^ 1);
+  tensors["row"].mutable_values<float>().back() += 1;
+  ExpectStatus(world->ImportState(tensors).status(), absl::StatusCode::kFailedPrecondition,
+               {"anchors"});
+}
+
 TEST_P(ModelWorldTest, RowIsTheSameBitsAloneAndInABatchOfEight) {
   auto world = Open();
   const auto together = Play(*world, {1, 2, 3, 4, 5, 6, 7, 8}, 2);

@@ -57,10 +57,10 @@ TEST_F(LifecycleTest, TheSpecListsWhatWorks) {
   EXPECT_EQ(spec.actions(0).shape(0), 2);
   EXPECT_EQ(spec.actions(0).max(), 1);
   EXPECT_EQ(spec.observations_size(), 4);
-  EXPECT_EQ(spec.rpcs_size(), 15);
+  EXPECT_EQ(spec.rpcs_size(), 19);
   EXPECT_EQ(spec.determinism(), v1::DETERMINISM_BATCH_INVARIANT);
   EXPECT_EQ(std::vector<std::string>(spec.inits().begin(), spec.inits().end()),
-            (std::vector<std::string>{"pool", "frames"}));
+            (std::vector<std::string>{"pool", "frames", "state"}));
   // Each observation that is listed can be asked for, and comes as described.
   std::vector<std::string> names;
   for (const auto& field : spec.observations()) names.push_back(field.name());

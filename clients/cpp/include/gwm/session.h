@@ -47,6 +47,20 @@ class GWM_CLIENT_EXPORT Session {
   // `on_chunk` is called in this thread for every chunk; returning false ends the rollout early.
   void Imagine(const Tensor& actions, const ImagineOptions& options,
                const std::function<bool(const ImagineChunk&)>& on_chunk);
+  // A new session whose environments go on from where these are: the first one's children, then the
+  // second's, ...
+  Session Fork(const ForkOptions& options = {});
+  // The same, but the children become new environments of this session. Returns their ids. Not from
+  // several threads.
+  std::vector<uint32_t> ForkHere(const ForkOptions& options = {});
+  // The state of an environment, as bytes.
+  StateRef ExportState(uint32_t env_id = 0);
+  // The same, kept by the server until this session ends.
+  StateRef KeepState(uint32_t env_id = 0);
+  // Puts bytes onto the server, so that they need not be sent again; kept until this session ends.
+  StateRef ImportState(const std::string& blob);
+  // Gives a kept state back. Twice is fine.
+  void DropState(const StateRef& state);
   // Asks the server how many steps each environment has made, for the next Step. Returns them.
   std::vector<uint64_t> Resync();
   // Renews the lease without doing anything else. Returns how long it lasts.

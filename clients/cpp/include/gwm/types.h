@@ -102,6 +102,14 @@ struct EpisodeFrame {
   uint32_t frame = 0;
 };
 
+// A state of an environment: its bytes, which go on bit for bit on any server of the same
+// checkpoint and the same kind of device, or the id under which its server keeps it. One of the
+// two.
+struct StateRef {
+  std::string blob;
+  std::string state_id;
+};
+
 // Entries of the server's pool of real frames, one per row; none: the seed chooses.
 struct FromPool {
   std::vector<uint32_t> indices;
@@ -126,7 +134,8 @@ struct SessionSummary {
 };
 
 struct ResetOptions {
-  std::variant<FromPool, Frames, EpisodeFrame> init;
+  // A StateRef goes on from there: its episode, its step and, without a seed, its random numbers.
+  std::variant<FromPool, Frames, EpisodeFrame, StateRef> init;
   std::vector<uint32_t> env_ids;  // empty: all
   std::optional<uint64_t> seed;   // replaces the seed and starts counting episodes anew
   std::vector<std::string> observations;
@@ -136,6 +145,7 @@ struct ResetResult {
   std::map<std::string, Tensor> observations;  // each [n, ...]
   std::vector<uint32_t> pool_indices;          // where each row started; empty when it had an init
   std::vector<uint64_t> episode;               // number of the episode that begins
+  std::vector<uint64_t> step_index;            // 0 unless it started from a state
   Tensor intrinsics;                           // f32 [n, V, 3, 3]
   Tensor world_from_cam;                       // f32 [n, V, 4, 4]
   bool replayed = false;                       // the stored reply of a call that was repeated
@@ -178,6 +188,7 @@ struct RenderOptions {
   std::vector<Camera> cameras;        // all of one size; empty: the environment's own
   std::vector<RenderOutput> outputs;  // empty: RGB
   bool rgb_f32 = false;               // floats in [0, 1] instead of rounded bytes
+  std::optional<StateRef> state;      // instead of environments: images of this state
   std::chrono::milliseconds timeout{0};
 };
 // N Gaussians, world frame, unconstrained parametrisation of the public PLY files.
@@ -204,6 +215,8 @@ struct ImagineOptions {
   uint32_t stride = 1;  // steps per chunk
   uint32_t sampler_calls = 0;
   std::optional<Camera> camera;
+  std::optional<StateRef> state;    // to start from instead of an environment
+  bool return_final_state = false;  // the last chunk has the states that the branches ended in
   // Of the whole rollout; 0: none.
   std::chrono::milliseconds timeout{0};
 };
@@ -216,6 +229,19 @@ struct ImagineChunk {
   Tensor done;                                 // bool [B]
   std::map<std::string, Tensor> observations;  // each [B, ...]
   std::vector<RowStatus> row_status;           // B
+  std::vector<StateRef> final_states;          // B, on the last chunk when asked for
+};
+
+// Whose random numbers forked environments draw.
+enum class ForkSeed {
+  kKeep = 1,   // their parent's: the same actions give the same bits
+  kSplit = 2,  // their own
+};
+struct ForkOptions {
+  std::vector<uint32_t> env_ids;  // parents; empty: all
+  uint32_t count = 1;             // children of each
+  ForkSeed seed = ForkSeed::kKeep;
+  std::chrono::milliseconds timeout{0};
 };
 
 struct LatentTokens {

@@ -20,7 +20,7 @@ from gwm.errors import (
 from gwm.register import register_envs
 from gwm.retry import RetryPolicy
 from gwm.session import Session
-from gwm.types import Camera, EpisodeFrame, Gaussians, Images, RgbdFrames, Spec
+from gwm.types import Camera, EpisodeFrame, Gaussians, Images, RgbdFrames, Spec, StateRef
 from gwm.version import VERSION as __version__
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "RgbdFrames",
     "Session",
     "Spec",
+    "StateRef",
     "UnavailableError",
     "UnimplementedError",
     "__version__",

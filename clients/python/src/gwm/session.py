@@ -21,6 +21,7 @@ from gwm.types import (
     ImagineChunk,
     ResetResult,
     RgbdFrames,
+    StateRef,
     StepResult,
     Timing,
 )
@@ -87,27 +88,32 @@ class Session:
         seed: int | None = None,
         frames: RgbdFrames | None = None,
         episode: EpisodeFrame | None = None,
+        state: StateRef | None = None,
         pool_indices: Sequence[int] | None = None,
         observations: Sequence[str] | None = None,
     ) -> ResetResult:
-        """Starts new episodes from `frames`, from `episode`, or from the server's pool of real frames.
+        """Starts new episodes from `frames`, from `episode`, or from the server's pool of real frames; or
+        goes on from `state`: its episode, its step and, without a seed, its random numbers.
 
         seed: replaces the environments' seed, so that the same actions give the same bits again.
         """
-        if frames is not None and episode is not None:
-            raise ValueError("give frames or episode, not both")
+        if sum(init is not None for init in (frames, episode, state)) > 1:
+            raise ValueError("give one of frames or episode or state")
         request = simulator_pb2.ResetRequest(
             session_id=self.session_id,
             env_ids=env_ids,
             seed=seed,
             frames=frames.to_proto() if frames is not None else None,
             episode=scene_pb2.EpisodeFrame(path=episode.path, frame=episode.frame) if episode else None,
+            state=state.to_proto() if state is not None else None,
             observations=observations,
             pool_indices=pool_indices,
             context=self._named_call(),
         )
         reply = self._call("Reset", request, idempotent=self._replays)
-        self._note_steps(env_ids, np.zeros(len(reply.episode), np.uint64))
+        # A server without states to start from does not tell.
+        steps = np.array(reply.step_index or [0] * len(reply.episode), np.uint64)
+        self._note_steps(env_ids, steps)
         return ResetResult(
             observations=from_tensor_map(reply.observations),
             episode=np.array(reply.episode, np.uint64),
@@ -116,6 +122,7 @@ class Session:
             world_from_cam=from_tensor(reply.world_from_cam) if reply.HasField("world_from_cam") else None,
             timing=_timing(reply.timing),
             replayed=reply.replayed,
+            step_index=steps,
         )
 
     def step(
@@ -161,10 +168,16 @@ class Session:
         cameras: Sequence[Camera] = (),
         outputs: Sequence[str] = ("rgb",),
         rgb_dtype: str = "u8",
+        state: StateRef | None = None,
     ) -> Images:
-        """Images of the present states; changes nothing. outputs: of "rgb", "depth", "alpha", "gaussians"."""
+        """Images of the present states, or of `state`; changes nothing. outputs: of "rgb", "depth", "alpha",
+        "gaussians".
+        """
         request = simulator_pb2.RenderRequest(
-            session_id=self.session_id, env_ids=env_ids, **render_fields(cameras, outputs, rgb_dtype)
+            session_id=self.session_id if state is None else "",
+            env_ids=env_ids,
+            state=state.to_proto() if state is not None else None,
+            **render_fields(cameras, outputs, rgb_dtype),
         )
         return Images.from_proto(self._call("Render", request, idempotent=True).images)
 
@@ -179,17 +192,22 @@ class Session:
         stride: int = 1,
         sampler_calls: int | None = None,
         camera: Camera | None = None,
+        state: StateRef | None = None,
+        return_final_state: bool = False,
         timeout_s: float = IMAGINE_TIMEOUT_S,
     ) -> Iterator[ImagineChunk]:
         """Rolls one environment forward on a copy; actions: f32 [B, T, A] (or [T, A] for one branch).
 
         Yields a chunk per `stride` steps. The session does not change; leaving the loop early cancels the
-        rollout.
+        rollout. state: start from there instead of from an environment. return_final_state: the last chunk
+        has the states that the branches ended in.
         """
         batch = np.asarray(actions, np.float32)
         request = simulator_pb2.ImagineRequest(
-            session_id=self.session_id,
+            session_id=self.session_id if state is None else "",
             env_id=env_id,
+            state=state.to_proto() if state is not None else None,
+            return_final_state=return_final_state,
             actions=to_tensor(batch[None] if batch.ndim == 2 else batch),
             branches=branches,
             seed=seed,
@@ -210,7 +228,45 @@ class Session:
                     done=done,
                     failed=_failed(chunk.row_status, len(done)),
                     observations=from_tensor_map(chunk.observations),
+                    final_states=tuple(StateRef.from_proto(state) for state in chunk.final_states),
                 )
+
+    def fork(self, env_ids: Sequence[int] | None = None, *, count: int = 1, split: bool = False) -> Session:
+        """A new session whose environments go on from where these are: the first one's `count` children, then
+        the second's, and so on. split: with random numbers of their own; else the same actions give the same
+        bits.
+        """
+        request = self._fork_request(env_ids, count, split, into_same_session=False)
+        return Session(self._connection, self._call("Fork", request, idempotent=False).session)
+
+    def fork_here(
+        self, env_ids: Sequence[int] | None = None, *, count: int = 1, split: bool = False
+    ) -> list[int]:
+        """As fork, but the children become new environments of this session; their ids."""
+        request = self._fork_request(env_ids, count, split, into_same_session=True)
+        reply = self._call("Fork", request, idempotent=False)
+        self.num_envs = reply.session.num_envs
+        new = np.array([reply.session.envs[env_id].step_index for env_id in reply.env_ids], np.uint64)
+        self._steps = np.concatenate([self._steps, new])
+        return list(reply.env_ids)
+
+    def export_state(self, env_id: int = 0, *, keep_on_server: bool = False) -> StateRef:
+        """The state of an environment, as bytes, or kept by the server until this session ends."""
+        request = simulator_pb2.ExportStateRequest(
+            session_id=self.session_id, env_id=env_id, keep_on_server=keep_on_server
+        )
+        reply = self._call("ExportState", request, idempotent=not keep_on_server)
+        return StateRef.from_proto(reply.state)
+
+    def import_state(self, blob: bytes) -> StateRef:
+        """Puts a state onto the server, which keeps it until this session ends."""
+        request = simulator_pb2.ImportStateRequest(session_id=self.session_id, blob=blob)
+        return StateRef(state_id=self._call("ImportState", request, idempotent=False).state_id)
+
+    def drop_state(self, state: StateRef) -> None:
+        """Gives a kept state back; safe to call twice."""
+        request = simulator_pb2.DropStateRequest(state_id=state.state_id)
+        self._call("DropState", request, idempotent=True)
 
     def close(self) -> None:
         """Gives the states back; safe to call twice. The server need not be there any more."""
@@ -233,6 +289,18 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _fork_request(
+        self, env_ids: Sequence[int] | None, count: int, split: bool, into_same_session: bool
+    ) -> simulator_pb2.ForkRequest:
+        modes = simulator_pb2.ForkRequest
+        return simulator_pb2.ForkRequest(
+            session_id=self.session_id,
+            env_ids=env_ids,
+            count=count,
+            seed_mode=modes.SEED_MODE_SPLIT if split else modes.SEED_MODE_KEEP,
+            into_same_session=into_same_session,
+        )
 
     def _named_call(self) -> simulator_pb2.RequestContext | None:
         if not self._replays:

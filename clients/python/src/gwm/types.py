@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gwm._generated import scene_pb2
+from gwm._generated import scene_pb2, simulator_pb2
 from gwm.episode import Episode
 from gwm.wire import from_tensor, to_tensor
 
@@ -104,6 +104,27 @@ class EpisodeFrame:
 
 
 @dataclass(frozen=True)
+class StateRef:
+    """A state of an environment: its bytes, which go on bit for bit on any server of the same checkpoint and
+    the same kind of device, or the id under which its server keeps it. Exactly one of the two is there.
+    """
+
+    blob: bytes = b""
+    state_id: str = ""
+
+    def to_proto(self) -> simulator_pb2.StateRef:
+        if bool(self.blob) == bool(self.state_id):
+            raise ValueError("a StateRef has either a blob or a state_id")
+        if self.state_id:
+            return simulator_pb2.StateRef(state_id=self.state_id)
+        return simulator_pb2.StateRef(blob=self.blob)
+
+    @staticmethod
+    def from_proto(reference: simulator_pb2.StateRef) -> StateRef:
+        return StateRef(blob=reference.blob, state_id=reference.state_id)
+
+
+@dataclass(frozen=True)
 class Gaussians:
     """N Gaussians in the unconstrained parametrisation of 3D Gaussian Splatting PLY files, world frame."""
 
@@ -174,6 +195,7 @@ class ResetResult:
     world_from_cam: Array | None  # f32 [n, V, 4, 4]
     timing: Timing
     replayed: bool = False  # the stored reply of a call that was repeated
+    step_index: Array | None = None  # u64 [n]: 0 unless the reset started from a state
 
 
 @dataclass(frozen=True)
@@ -203,6 +225,7 @@ class ImagineChunk:
     done: Array  # bool [B]
     failed: Array  # bool [B]
     observations: dict[str, Array]  # each [B, ...], after step t
+    final_states: tuple[StateRef, ...] = ()  # on the last chunk when asked for: one per branch
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,8 @@ class SimulatorService:
             return reply
 
     def Render(self, request: Any) -> simulator_pb2.RenderReply:
+        if request.HasField("state"):
+            raise Refusal("UNSUPPORTED", "a real environment has no states to look at", "state")
         names = self._output_names(request)
         poses = [
             validate.camera_pose(camera, self._spec, f"cameras[{index}]")
