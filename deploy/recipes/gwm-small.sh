@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# The whole recipe of the shipped checkpoint: collect 456 Meta-World episodes of six tasks, train tokenizer, dynamics and reward head,
-# evaluate on held-out episodes, write the model card. Every part goes on where it stopped when the script is run again.
-# About 95 minutes on 2 cores without a GPU.
+# The whole recipe of the shipped checkpoint: collect 456 Meta-World episodes of six tasks, train tokenizer, dynamics, reward head and
+# error head, evaluate on held-out episodes, write the model card. Every part goes on where it stopped when the script is run again.
+# About 100 minutes on 2 cores without a GPU.
 #
-#   deploy/recipes/gwm-small.sh [OUT]     OUT: checkpoint folder (default build/runs/gwm-small)
+#   deploy/recipes/gwm-small.sh [OUT [MODEL]]
+#     OUT    checkpoint folder (default build/runs/MODEL)
+#     MODEL  gwm-small (default) or gwm-small-set, the same with the set tokenizer
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-out=${1:-build/runs/gwm-small}
+model=${2:-gwm-small}
+out=${1:-build/runs/$model}
+recipe=deploy/recipes/$model
+[ -f "$recipe.model.json" ] || { echo "no model '$model': gwm-small and gwm-small-set are there" >&2; exit 2; }
 bin=build/release/bin
 [ -x $bin/gwm-train ] || make build
 export OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0
@@ -21,7 +26,7 @@ collect 1/2
 wait $first
 
 "$bin/gwm-train" all --data=data/gwm-small --out="$out" \
-  --model=deploy/recipes/gwm-small.model.json --train=deploy/recipes/gwm-small.train.json
+  --model="$recipe.model.json" --train="$recipe.train.json"
 "$bin/gwm-train" eval --checkpoint="$out" --episodes=tests/data/episodes \
   --novel_view=tests/data/novel_view --json="$out.work/eval.json" --sheet="$out.work/contact_sheet.png" \
   --gifs="$out.work/gifs" --card="Figures on held-out episodes (tests/data/episodes)"

@@ -26,7 +26,7 @@ struct NoiseKey {
   uint64_t seed = 0;
   uint32_t env = 0;
   uint32_t episode = 0;
-  uint32_t step = 0;
+  uint32_t step = 0;  // steps since the Reset before this one: 0 for the first
 };
 
 // Real RGB-D frames to start from, oldest first: T frames (1..WorldSpec::context_frames), V views,

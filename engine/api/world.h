@@ -14,6 +14,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -80,6 +81,10 @@ struct StepRow {
   bool terminated = false;
   bool success = false;
   float success_probability = 0;
+  // Squared error of the new state's latents to be expected, as a share of their variance: 0 for a
+  // state that can be trusted, 1 for one that says no more than the mean of all data. Nothing from
+  // checkpoints without an error head.
+  std::optional<float> expected_error;
 };
 
 enum RenderOutputs : uint32_t { kRenderRgb = 1, kRenderDepth = 2, kRenderAlpha = 4 };

@@ -33,8 +33,6 @@ ABSL_FLAG(std::string, gifs, "",
           "eval: folder for GIFs of the median and the worst rollout of each task");
 ABSL_FLAG(std::vector<std::string>, horizons, std::vector<std::string>({"1", "5", "10", "20"}),
           "eval: steps after which images are judged");
-ABSL_FLAG(bool, uncertainty, false,
-          "eval: how well the model's own doubt ranks its errors (one more call per step)");
 ABSL_FLAG(std::string, novel_view, "",
           "eval: folder of episodes with one view more than the model takes, for novel views");
 ABSL_FLAG(std::string, json, "", "eval: where the figures go");
@@ -50,9 +48,9 @@ namespace {
 constexpr char kUsage[] = R"(trains and evaluates Gaussian World Models.
 
   gwm-train all      --data=DIR[,DIR] --out=DIR [--profile=gwm-small] [--model=FILE] [--train=FILE]
-  gwm-train vae|dynamics|reward  (the same flags: one stage; the stages before it are read from --out)
+  gwm-train vae|dynamics|reward|error  (the same flags: one stage; the stages before it are read from --out)
   gwm-train eval     --checkpoint=DIR --episodes=DIR [--json=FILE] [--sheet=FILE.png] [--calls=N]
-                     [--horizons=1,5,10,20] [--novel_view=DIR] [--gifs=DIR] [--uncertainty=true] [--card=TITLE]
+                     [--horizons=1,5,10,20] [--novel_view=DIR] [--gifs=DIR] [--card=TITLE]
 
 A killed training goes on where it stopped when the same command is given again.
 
@@ -82,6 +80,7 @@ absl::Status Train(const std::string& command) {
   options.tokenizer = command == "all" || command == "vae";
   options.dynamics = command == "all" || command == "dynamics";
   options.reward = command == "all" || command == "reward";
+  options.error = command == "all" || command == "error";
   options.device = absl::GetFlag(FLAGS_device);
   options.threads = absl::GetFlag(FLAGS_threads);
   return gwm::RunRecipe(options);
@@ -127,8 +126,7 @@ absl::Status Eval() {
   if (episodes.empty())
     return absl::InvalidArgumentError("--episodes is missing: a folder of episode files");
   return gwm::CatchTorch("eval", [&]() -> absl::Status {
-    gwm::EvaluateOptions options{.calls = absl::GetFlag(FLAGS_calls),
-                                 .uncertainty = absl::GetFlag(FLAGS_uncertainty)};
+    gwm::EvaluateOptions options{.calls = absl::GetFlag(FLAGS_calls)};
     GWM_ASSIGN_OR_RETURN(options.horizons, Horizons());
     GWM_ASSIGN_OR_RETURN(const auto device, gwm::ChooseDevice(absl::GetFlag(FLAGS_device)));
     gwm::UseComputeThreads(absl::GetFlag(FLAGS_threads));
@@ -158,7 +156,8 @@ int main(int argc, char** argv) {
   absl::Status status;
   if (command == "eval") {
     status = Eval();
-  } else if (command == "all" || command == "vae" || command == "dynamics" || command == "reward") {
+  } else if (command == "all" || command == "vae" || command == "dynamics" || command == "reward" ||
+             command == "error") {
     status = Train(command);
   } else {
     std::fprintf(stderr, "gwm-train %s", kUsage);

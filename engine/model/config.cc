@@ -51,9 +51,14 @@ void VisitDiffusion(DiffusionConfig& c, Visitor&& field) {
 template <typename Visitor>
 void VisitReward(RewardConfig& c, Visitor&& field) {
   field("width", c.width);
+  field("token_values", c.token_values);
   field("queries", c.queries);
   field("bins", c.bins);
   field("symlog_limit", c.symlog_limit);
+}
+template <typename Visitor>
+void VisitErrorHead(ErrorHeadConfig& c, Visitor&& field) {
+  field("width", c.width);
 }
 template <typename Visitor>
 void VisitModel(ModelConfig& c, Visitor&& field) {
@@ -79,6 +84,7 @@ int64_t ModelConfig::tokens() const {
 absl::StatusOr<ModelConfig> ProfileConfig(const std::string& name) {
   ModelConfig config;
   config.profile = name;
+  config.error_head.width = 64;
   if (name == "gwm-small") return config;
   if (name == "gwm-tiny") {
     config.views = 2;
@@ -93,6 +99,7 @@ absl::StatusOr<ModelConfig> ProfileConfig(const std::string& name) {
     config.dynamics.depth = 2;
     config.dynamics.heads = 4;
     config.reward.width = 64;
+    config.error_head.width = 32;
     return config;
   }
   if (name == "gwm-paper") {
@@ -124,6 +131,7 @@ std::string ConfigToJson(const ModelConfig& config) {
   VisitDynamics(copy.dynamics, JsonFieldWriter{json["dynamics"]});
   VisitDiffusion(copy.diffusion, JsonFieldWriter{json["diffusion"]});
   VisitReward(copy.reward, JsonFieldWriter{json["reward"]});
+  VisitErrorHead(copy.error_head, JsonFieldWriter{json["error_head"]});
   return json.dump(2) + "\n";
 }
 
@@ -132,7 +140,7 @@ absl::StatusOr<ModelConfig> OverrideConfig(ModelConfig config, const std::string
   if (!json.is_object()) return absl::InvalidArgumentError("config: not a JSON object");
   JsonFieldReader reader{json, "", {}, {}};
   VisitModel(config, reader);
-  GWM_RETURN_IF_ERROR(reader.Close({"tokenizer", "dynamics", "diffusion", "reward"}));
+  GWM_RETURN_IF_ERROR(reader.Close({"tokenizer", "dynamics", "diffusion", "reward", "error_head"}));
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "tokenizer", config.tokenizer,
                                     [](auto& c, auto& field) { VisitTokenizer(c, field); }));
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "dynamics", config.dynamics,
@@ -141,6 +149,8 @@ absl::StatusOr<ModelConfig> OverrideConfig(ModelConfig config, const std::string
                                     [](auto& c, auto& field) { VisitDiffusion(c, field); }));
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "reward", config.reward,
                                     [](auto& c, auto& field) { VisitReward(c, field); }));
+  GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "error_head", config.error_head,
+                                    [](auto& c, auto& field) { VisitErrorHead(c, field); }));
   return config;
 }
 

@@ -56,9 +56,16 @@ struct DiffusionConfig {
 
 struct RewardConfig {
   int64_t width = 128;
-  int64_t queries = 4;
+  // Numbers that each token hands on in its own place: for tokens that keep their place from one
+  // episode to the next (grid). 0: attention pooling, which does not know the order of tokens.
+  int64_t token_values = 0;
+  int64_t queries = 4;       // of the attention pooling
   int64_t bins = 101;        // two-hot over symlog reward
   double symlog_limit = 10;  // bins span [-limit, limit]
+};
+
+struct ErrorHeadConfig {
+  int64_t width = 0;  // 0: the model has no error head
 };
 
 struct ModelConfig {
@@ -74,6 +81,7 @@ struct ModelConfig {
   DynamicsConfig dynamics;
   DiffusionConfig diffusion;
   RewardConfig reward;
+  ErrorHeadConfig error_head;
   std::vector<std::string> tasks;
   std::string
       tokenizer_digest;  // SHA-256 of the tokenizer's weights that the dynamics was trained with

@@ -32,24 +32,33 @@ RewardHead::RewardHead(const ModelConfig& config) : config_(config) {
   token_ = register_module("token", Mlp(2 * config.tokenizer.latent_dim, 2 * d, d));
   position_ = register_module("position", RowLinear(6 * kBands + 3, d));
   norm_ = register_module("norm", RmsNormLayer(d));
-  key_value_ = register_module("key_value", RowLinear(d, 2 * d));
-  queries_ = register_parameter("queries", torch::zeros({config.reward.queries, d}));
-  trunk_ = register_module("trunk", Mlp(config.reward.queries * d + config.action_dim, 2 * d, d));
+  int64_t pooled = config.tokens() * config.reward.token_values;
+  if (pooled > 0) {
+    values_ = register_module("values", RowLinear(d, config.reward.token_values));
+  } else {
+    key_value_ = register_module("key_value", RowLinear(d, 2 * d));
+    queries_ = register_parameter("queries", torch::zeros({config.reward.queries, d}));
+    pooled = config.reward.queries * d;
+  }
+  trunk_ = register_module("trunk", Mlp(pooled + config.action_dim, 2 * d, d));
   reward_ = register_module("reward", RowLinear(d, config.reward.bins));
   flags_ = register_module("flags", RowLinear(d, 2));
 }
 
-RewardOutput RewardHead::forward(const torch::Tensor& before, const torch::Tensor& after,
-                                 const torch::Tensor& centres, const torch::Tensor& action) {
-  const int64_t batch = before.size(0);
-  auto where = position_(FourierFeatures(ContractPositions(centres * 0.5), kBands));
-  auto tokens = norm_(token_(torch::cat({before, after}, -1)) + where);
+torch::Tensor RewardHead::Pool(const torch::Tensor& tokens) {
+  if (config_.reward.token_values > 0) return values_(tokens).flatten(1);
   auto kv = key_value_(tokens).chunk(2, -1);
   auto logits =
-      torch::matmul(queries_.unsqueeze(0).expand({batch, -1, -1}), kv[0].transpose(1, 2)) /
+      torch::matmul(queries_.unsqueeze(0).expand({tokens.size(0), -1, -1}), kv[0].transpose(1, 2)) /
       std::sqrt(static_cast<double>(queries_.size(1)));
-  auto pooled = torch::matmul(torch::softmax(logits, -1), kv[1]).flatten(1);
-  auto h = torch::gelu(trunk_(torch::cat({pooled, action}, -1)));
+  return torch::matmul(torch::softmax(logits, -1), kv[1]).flatten(1);
+}
+
+RewardOutput RewardHead::forward(const torch::Tensor& before, const torch::Tensor& after,
+                                 const torch::Tensor& centres, const torch::Tensor& action) {
+  auto where = position_(FourierFeatures(ContractPositions(centres * 0.5), kBands));
+  auto tokens = norm_(token_(torch::cat({before, after}, -1)) + where);
+  auto h = torch::gelu(trunk_(torch::cat({Pool(tokens), action}, -1)));
   auto flags = flags_(h);
   return {reward_(h), flags.select(-1, 0), flags.select(-1, 1)};
 }

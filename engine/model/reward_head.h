@@ -23,8 +23,9 @@ struct RewardOutput {
   torch::Tensor success_logits;     // [B]
 };
 
-// r_t = R(s_t, a_t, s_{t+1}): attention pooling of both token sets, then an MLP with the action.
-// Two frames hold positions and velocities, so the head carries no state of its own.
+// r_t = R(s_t, a_t, s_{t+1}): a few numbers of each token in its place, or attention pooling
+// (RewardConfig::token_values), then an MLP with the action. Two frames hold positions and
+// velocities, so the head carries no state of its own.
 class RewardHead : public torch::nn::Module {
  public:
   explicit RewardHead(const ModelConfig& config);
@@ -34,9 +35,11 @@ class RewardHead : public torch::nn::Module {
   double symlog_limit() const { return config_.reward.symlog_limit; }
 
  private:
+  torch::Tensor Pool(const torch::Tensor& tokens);  // [B, M, D] -> [B, *]
+
   ModelConfig config_;
   Mlp token_{nullptr};
-  RowLinear position_{nullptr}, key_value_{nullptr};
+  RowLinear position_{nullptr}, values_{nullptr}, key_value_{nullptr};
   RmsNormLayer norm_{nullptr};
   torch::Tensor queries_;  // [Q, D]
   Mlp trunk_{nullptr};

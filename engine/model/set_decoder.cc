@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "engine/model/set_cells.h"
 #include "engine/model/set_points.h"
 
 namespace gwm {
@@ -30,43 +31,33 @@ torch::Tensor TokenBlockImpl::forward(const torch::Tensor& x) {
   return h + mlp_(norm2_(h));
 }
 
-torch::Tensor ReachLogits(const torch::Tensor& points, const torch::Tensor& centres,
-                          const torch::Tensor& radius, const torch::Tensor& log_reach) {
-  // Network positions are half metres.
-  auto distance = torch::cdist(points, centres) * 2.0 / radius.transpose(-1, -2);
-  return distance.square().unsqueeze(1) * (-torch::exp(-2.0 * log_reach)).reshape({1, -1, 1, 1});
-}
-
 SetDecoderImpl::SetDecoderImpl(const TokenizerConfig& config) : config_(config) {
   for (int64_t i = 0; i < config.depth; ++i) {
     blocks_.push_back(
         register_module(absl::StrCat("block", i), TokenBlock(config.width, config.heads)));
   }
   norm_ = register_module("norm", RmsNormLayer(config.width));
-  log_reach_ =
-      register_parameter("log_reach", torch::linspace(std::log(0.4), std::log(1.0), config.heads));
-  salience_ = register_module("salience", RowLinear(config.width, config.heads));
-  values_ = register_module("values", RowLinear(config.width, 2 * config.width));
-  place_ = register_module("place", RowLinear(kPlaceChannels, 2 * config.width));
-  hidden_ = register_module("hidden", RowLinear(config.width, config.width));
-  repaint_ = register_module("repaint_last", RowLinear(config.width, kRepaintChannels));
+  const int64_t d = config.width / 2;
+  cell_ = register_module("cell", RowLinear(config.width, kCellFunctions * d));
+  spread_ = register_module("spread", RowLinear(d, 2 * d, /*bias=*/false));
+  place_ = register_module("place", RowLinear(kPlaceChannels, 2 * d));
+  hidden_ = register_module("hidden", RowLinear(d, d));
+  repaint_ = register_module("repaint_last", RowLinear(d, kRepaintChannels));
   to_gaussians_ = register_module(
       "to_gaussians", RowLinear(config.width, config.gaussians_per_token * kGaussianChannels));
 }
 
 torch::Tensor SetDecoderImpl::Query(const torch::Tensor& x, const torch::Tensor& news,
                                     const Anchors& anchors) {
-  auto logits =
-      ReachLogits(NetworkPositions(anchors.reset.gaussians.means),
-                  NetworkPositions(anchors.centres), anchors.cache[SetCache::kRadius], log_reach_) +
-      salience_(x).transpose(-1, -2).unsqueeze(-2);  // [B, heads, N, M]
-  auto weights = torch::softmax(logits, -1);
-  auto attended = MergeHeads(torch::matmul(weights, SplitHeads(values_(x), config_.heads)));
-  auto halves = (attended + place_(anchors.cache[SetCache::kPlace])).chunk(2, -1);
+  const auto& cache = anchors.cache;
+  const auto weights = cell_(x).reshape({x.size(0), x.size(1), kCellFunctions, -1});
+  const auto local = torch::matmul(CellFunctions(cache[SetCache::kWithin]), weights);
+  auto halves = (spread_(FromSlots(local.flatten(1, 2), cache[SetCache::kSlot])) +
+                 place_(cache[SetCache::kPlace]))
+                    .chunk(2, -1);
   auto h = torch::silu(halves[0]) * halves[1];
   auto out = repaint_(h + torch::silu(hidden_(h)));
-  // The first head has the shortest reach.
-  auto gate = torch::sigmoid(out.slice(-1, 4, 5)) * torch::matmul(weights.select(1, 0), news);
+  auto gate = torch::sigmoid(out.slice(-1, 4, 5)) * GatherPoints(news, cache[SetCache::kOwner]);
   return out.slice(-1, 0, 4) * gate;
 }
 

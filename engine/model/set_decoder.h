@@ -1,5 +1,6 @@
 // Decoder of the set tokenizer: tokens attend to each other, then every Gaussian of the reset frame
-// queries them (as 3DShape2VecSet decodes at query points) and each token adds K fresh Gaussians.
+// queries the one of its cell (as 3DShape2VecSet decodes at query points; set_cells.h) and each
+// token adds K fresh Gaussians.
 #ifndef GWM_ENGINE_MODEL_SET_DECODER_H_
 #define GWM_ENGINE_MODEL_SET_DECODER_H_
 
@@ -21,6 +22,10 @@ struct SetCache {
     kInverseDepth,  // [B, N, 1] 1/m
     kSamples,       // [B, n, 3] m, where the encoder looks in every frame; n may be 0
     kFittedSh,      // [B, N, 1, 3] of the reset Gaussians, with colours that render to the frame
+    kSlot,          // Cells of the reset Gaussians: slot, within, count
+    kWithin,
+    kCount,
+    kLook,  // [B, M, 256] moments of the colours and inverse depths of each cell
   };
 };
 
@@ -38,18 +43,12 @@ class TokenBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TokenBlock);
 
-// Attention logits of points at their distance to token centres: a Gaussian fall-off with a reach
-// per head. points: [B, N, 3], centres: [B, M, 3] (network positions), radius: [B, M, 1] m,
-// log_reach: [heads] ln of the reach in radii -> [B, heads, N, M]
-torch::Tensor ReachLogits(const torch::Tensor& points, const torch::Tensor& centres,
-                          const torch::Tensor& radius, const torch::Tensor& log_reach);
-
 class SetDecoderImpl : public torch::nn::Module {
  public:
   explicit SetDecoderImpl(const TokenizerConfig& config);
   // x: [B, M, D], news: [B, M, 1] in [0, 1], how much each token differs from the reset frame ->
   // [B, N + M*K]: the reset Gaussians, repainted and moved along their rays, then the fresh ones in
-  // token order. Where no token near it has news, a reset Gaussian stays as it is, bit for bit.
+  // token order. Where its cell's token has no news, a reset Gaussian stays as it is, bit for bit.
   Gaussians forward(torch::Tensor x, const torch::Tensor& news, const Anchors& anchors);
 
  private:
@@ -60,9 +59,7 @@ class SetDecoderImpl : public torch::nn::Module {
   TokenizerConfig config_;
   std::vector<TokenBlock> blocks_;
   RmsNormLayer norm_{nullptr};
-  torch::Tensor log_reach_;  // [heads]
-  RowLinear salience_{nullptr}, values_{nullptr}, place_{nullptr}, hidden_{nullptr},
-      repaint_{nullptr};
+  RowLinear cell_{nullptr}, spread_{nullptr}, place_{nullptr}, hidden_{nullptr}, repaint_{nullptr};
   RowLinear to_gaussians_{nullptr};
 };
 TORCH_MODULE(SetDecoder);

@@ -10,6 +10,7 @@ namespace {
 
 constexpr int64_t kPlaceBands = 6;     // of the position
 constexpr int64_t kRelativeBands = 4;  // of the place within the token
+constexpr double kDepthShareM = 0.25;  // weight of the inverse distance beside the direction
 
 // One value per Gaussian of what belongs to its view. x: [B, V, ...] -> [B, V * pixels, ...]
 torch::Tensor PerGaussian(const torch::Tensor& x, const SceneBatch& scene) {
@@ -20,11 +21,12 @@ torch::Tensor PerGaussian(const torch::Tensor& x, const SceneBatch& scene) {
 
 torch::Tensor NetworkPositions(const torch::Tensor& p) { return ContractPositions(p * 0.5); }
 
-torch::Tensor SamplingPositions(const torch::Tensor& p) {
-  auto offset = p - std::get<0>(p.median(1, /*keepdim=*/true));
-  const int64_t quarter = std::max<int64_t>(1, p.size(1) / 4);
-  auto unit = std::get<0>(offset.norm(2, -1, /*keepdim=*/true).kthvalue(quarter, 1, true));
-  return ContractPositions(offset / unit.clamp_min(1e-3));
+torch::Tensor SightPositions(const torch::Tensor& points, const SceneBatch& scene) {
+  const auto eye = scene.world_from_cam.slice(-2, 0, 3).select(-1, 3).mean(1, /*keepdim=*/true);
+  const auto axes = scene.world_from_cam.select(1, 0).slice(-2, 0, 3).slice(-1, 0, 3);  // [B, 3, 3]
+  const auto offset = torch::matmul(points - eye, axes);
+  const auto inverse = offset.norm(2, -1, /*keepdim=*/true).clamp_min(0.05).reciprocal();
+  return offset * inverse * (1.0 + kDepthShareM * inverse);
 }
 
 torch::Tensor PointFeatures(const Gaussians& g) {
@@ -38,7 +40,7 @@ torch::Tensor GatherPoints(const torch::Tensor& x, const torch::Tensor& index) {
   return x.gather(1, index.unsqueeze(-1).expand({-1, -1, x.size(-1)}));
 }
 
-torch::Tensor News(const SceneBatch& scene, const SceneBatch& reset) {
+SceneNews News(const SceneBatch& scene, const SceneBatch& reset) {
   torch::NoGradGuard no_grad;
   const Cameras cameras{reset.intrinsics, reset.world_from_cam, reset.height, reset.width};
   const auto seen = Project(scene.gaussians.means, cameras);
@@ -50,16 +52,17 @@ torch::Tensor News(const SceneBatch& scene, const SceneBatch& reset) {
   auto view = torch::where(inside, off_centre, 2.0).argmin(1, /*keepdim=*/true);  // [B, 1, N]
   const auto own = [&](const torch::Tensor& x) { return x.gather(1, view).squeeze(1); };
   auto pixel =
-      (view.squeeze(1) * reset.height + own(row).clamp(0, reset.height - 1).to(torch::kLong)) *
-          reset.width +
-      own(column).clamp(0, reset.width - 1).to(torch::kLong);
+      ((view.squeeze(1) * reset.height + own(row).clamp(0, reset.height - 1).to(torch::kLong)) *
+           reset.width +
+       own(column).clamp(0, reset.width - 1).to(torch::kLong));
   auto known = own(inside).unsqueeze(-1);
   auto colour = scene.gaussians.rgb0() - GatherPoints(reset.gaussians.rgb0(), pixel);
   auto depth = own(seen.depth).clamp_min(0.02).reciprocal().unsqueeze(-1) -
                GatherPoints(SightOf(reset).inverse_depth, pixel);
   auto change = torch::cat({colour, depth}, -1) * known;
   auto novelty = 1.0 - torch::exp(-100.0 * change.square().sum(-1, /*keepdim=*/true));
-  return torch::cat({change, torch::where(known, novelty, 1.0)}, -1);
+  return {torch::cat({change, torch::where(known, novelty, 1.0)}, -1),
+          torch::where(known.squeeze(-1), pixel, -1)};
 }
 
 Sight SightOf(const SceneBatch& scene) {

@@ -17,18 +17,24 @@ inline constexpr int64_t kPlaceChannels = 46 + kRelativeChannels;  // see Places
 // Positions for networks and sampling: half metres, far points pulled in. [..., 3] m -> [..., 3]
 torch::Tensor NetworkPositions(const torch::Tensor& p);
 
-// Positions for the choice of centres: the inner quarter of the scene in a unit ball about its
-// median, the rest pulled in, so that far walls do not take the tokens of what is near. [B, N, 3]
-torch::Tensor SamplingPositions(const torch::Tensor& p);
+// Where points lie as seen from the middle of the cameras: the direction (in the axes of the first
+// camera) times 1 + a share of the inverse distance. Even in the image, torn at its depth edges:
+// the space in which centres are chosen and Gaussians find theirs. [B, N, 3] m -> [B, N, 3]
+torch::Tensor SightPositions(const torch::Tensor& points, const SceneBatch& scene);
 
 // [B, N, 14]: what the encoder reads of a Gaussian, network position first. The quaternion's sign
 // is fixed, log-scales are brought to order one.
 torch::Tensor PointFeatures(const Gaussians& g);
 
-// [B, N, 5]: how each Gaussian of `scene` differs from the one of the reset frame on the same
-// pixel: colour, inverse depth (1/m), and from both a novelty in [0, 1). The pixel is found by
-// projection into the cameras of `reset`, so the order of `scene` does not matter.
-torch::Tensor News(const SceneBatch& scene, const SceneBatch& reset);
+struct SceneNews {
+  // [B, N, 5]: how each Gaussian differs from the one of the reset frame on the same pixel: colour,
+  // inverse depth (1/m), and from both a novelty in [0, 1). Outside all cameras: 0, novelty 1.
+  torch::Tensor values;
+  torch::Tensor pixel;  // i64 [B, N] that Gaussian of the reset frame, -1 outside all cameras
+};
+// The pixel is found by projection into the cameras of `reset`, so the order of `scene` does not
+// matter.
+SceneNews News(const SceneBatch& scene, const SceneBatch& reset);
 
 // Lines of sight of the pixel Gaussians of a frame.
 struct Sight {

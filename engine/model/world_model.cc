@@ -42,15 +42,20 @@ absl::StatusOr<std::unique_ptr<WorldModel>> WorldModel::Create(const ModelConfig
   GWM_ASSIGN_OR_RETURN(model->tokenizer, MakeTokenizer(config));
   model->dynamics = std::make_shared<Dit>(config);
   model->reward = std::make_shared<RewardHead>(config);
+  if (config.error_head.width > 0) model->error = std::make_shared<ErrorHead>(config);
   model->normalizer = LatentNormalizer::Identity(config.tokenizer.latent_dim);
   InitWeights(*model->tokenizer, seed, {"last.weight"});
   InitWeights(*model->dynamics, seed + 1, {"modulation", "cross_out", "final.weight"});
   InitWeights(*model->reward, seed + 2, {"reward.weight", "flags.weight"});
+  if (model->error) InitWeights(*model->error, seed + 3, {});
   return model;
 }
 
 std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> WorldModel::parts() const {
-  return {{"tokenizer.", tokenizer}, {"dynamics.", dynamics}, {"reward.", reward}};
+  std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> parts = {
+      {"tokenizer.", tokenizer}, {"dynamics.", dynamics}, {"reward.", reward}};
+  if (error) parts.emplace_back("error.", error);
+  return parts;
 }
 
 void WorldModel::To(torch::Device device) {
@@ -102,6 +107,14 @@ torch::Tensor WorldModel::PredictNext(const DynamicsState& state, const torch::T
   auto cache = Prepare(state, action);
   auto target = Sample(*dynamics, cache, config.diffusion, calls, unit_noise);
   return NextOf(cache.current, target);
+}
+
+torch::Tensor WorldModel::ExpectedError(const DynamicsState& state, const torch::Tensor& next,
+                                        const torch::Tensor& age) const {
+  if (!error) return {};
+  const auto reset = state.context.select(1, 0);
+  const auto before = state.context.select(1, state.context.size(1) - 1);
+  return error->forward(reset, before, next, state.centres, age).exp().mean(-1);
 }
 
 DynamicsState WorldModel::Advance(const DynamicsState& state, const torch::Tensor& action,

@@ -1,5 +1,5 @@
-// The parts of a Gaussian World Model in one object: tokenizer, dynamics, reward head and the
-// statistics between them.
+// The parts of a Gaussian World Model in one object: tokenizer, dynamics, reward head, error head
+// and the statistics between them.
 #ifndef GWM_ENGINE_MODEL_WORLD_MODEL_H_
 #define GWM_ENGINE_MODEL_WORLD_MODEL_H_
 
@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/model/dit.h"
+#include "engine/model/error_head.h"
 #include "engine/model/reward_head.h"
 #include "engine/model/tokenizer.h"
 
@@ -41,9 +42,11 @@ class WorldModel {
   std::shared_ptr<Tokenizer> tokenizer;
   std::shared_ptr<Dit> dynamics;
   std::shared_ptr<RewardHead> reward;
+  std::shared_ptr<ErrorHead> error;  // null without one (ErrorHeadConfig)
   LatentNormalizer normalizer;
 
-  // "tokenizer.", "dynamics." and "reward." with their modules: the naming of checkpoints.
+  // "tokenizer.", "dynamics.", "reward." and "error." with their modules: the naming of
+  // checkpoints.
   std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> parts() const;
   void To(torch::Device device);
   torch::Device device() const { return normalizer.mean.device(); }
@@ -64,6 +67,11 @@ class WorldModel {
   // Next standardised latents [B, M, L]. unit_noise: [B, M, L].
   torch::Tensor PredictNext(const DynamicsState& state, const torch::Tensor& action, int64_t calls,
                             const torch::Tensor& unit_noise) const;
+  // Expected squared error of the imagined state `next` that `state` leads to, mean over tokens, as
+  // a share of the latents' variance; undefined without an error head. age: [B] steps since the
+  // reset, this one included -> [B]
+  torch::Tensor ExpectedError(const DynamicsState& state, const torch::Tensor& next,
+                              const torch::Tensor& age) const;
   // The state after `action` led to `next`.
   DynamicsState Advance(const DynamicsState& state, const torch::Tensor& action,
                         const torch::Tensor& next) const;

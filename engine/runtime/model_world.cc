@@ -48,35 +48,47 @@ absl::Status CheckStates(size_t count, const auto& state_of) {
 struct StepPrediction {
   torch::Tensor next;  // [B, M, L] standardised
   RewardOutput out;
+  torch::Tensor expected_error;  // [B], undefined without an error head
+};
+
+// What the model is given, row by row.
+struct StepInput {
+  torch::Tensor action;  // [B, A]
+  torch::Tensor noise;   // [B, M, L] standard normal
+  torch::Tensor age;     // [B] steps since the reset, this one included
 };
 
 StepPrediction PredictTogether(const WorldModel& model, const DynamicsState& state,
-                               const torch::Tensor& action, int64_t calls,
-                               const torch::Tensor& noise) {
+                               const StepInput& input, int64_t calls) {
   StepPrediction p;
-  p.next = model.PredictNext(state, action, calls, noise);
+  p.next = model.PredictNext(state, input.action, calls, input.noise);
   const auto current = state.context.select(1, state.context.size(1) - 1);
-  p.out = model.reward->forward(current, p.next, state.centres, action);
+  p.out = model.reward->forward(current, p.next, state.centres, input.action);
+  p.expected_error = model.ExpectedError(state, p.next, input.age);
   return p;
 }
 
 // On the CPU one row at a time: vectorised functions give the rest beyond the last full vector
 // other bits, so the rows of a batch would depend on how many there are. A row's own 64 tokens fill
 // the matrix products; batching gains little there.
-StepPrediction Predict(const WorldModel& model, const DynamicsState& state,
-                       const torch::Tensor& action, int64_t calls, const torch::Tensor& noise) {
-  if (!noise.is_cpu()) return PredictTogether(model, state, action, calls, noise);
-  std::vector<torch::Tensor> next, reward, terminated, success;
-  for (int64_t b = 0; b < noise.size(0); ++b) {
+StepPrediction Predict(const WorldModel& model, const DynamicsState& state, const StepInput& input,
+                       int64_t calls) {
+  if (!input.noise.is_cpu()) return PredictTogether(model, state, input, calls);
+  std::vector<torch::Tensor> next, reward, terminated, success, expected_error;
+  for (int64_t b = 0; b < input.noise.size(0); ++b) {
     const auto row = [b](const torch::Tensor& x) { return x.narrow(0, b, 1).clone(); };
     const DynamicsState one{row(state.context), row(state.actions), row(state.centres)};
-    auto p = PredictTogether(model, one, row(action), calls, row(noise));
+    auto p =
+        PredictTogether(model, one, {row(input.action), row(input.noise), row(input.age)}, calls);
     next.push_back(p.next);
     reward.push_back(p.out.reward_logits);
     terminated.push_back(p.out.terminated_logits);
     success.push_back(p.out.success_logits);
+    if (model.error) expected_error.push_back(p.expected_error);
   }
-  return {torch::cat(next), {torch::cat(reward), torch::cat(terminated), torch::cat(success)}};
+  return {torch::cat(next),
+          {torch::cat(reward), torch::cat(terminated), torch::cat(success)},
+          model.error ? torch::cat(expected_error) : torch::Tensor()};
 }
 
 int64_t AnchorBytes(const Anchors& anchors) {
@@ -221,15 +233,18 @@ absl::StatusOr<std::vector<StepRow>> ModelWorld::StepRows(const std::vector<Step
   GWM_ASSIGN_OR_RETURN(auto slots, pool_->Acquire(rows.size()));
   std::vector<const ModelState*> states;
   std::vector<torch::Tensor> actions, noise;
+  std::vector<float> age;
   for (const auto& row : rows) {
     states.push_back(&AsModelState(row.state));
     actions.push_back(torch::tensor(std::vector<float>(row.action.begin(), row.action.end())));
     noise.push_back(StepNoise(model_->config, row.noise));
+    age.push_back(static_cast<float>(row.noise.step) + 1.0F);
   }
   const auto device = model_->device();
   auto state = Gather(states);
   auto action = torch::stack(actions).to(device);
-  auto [next, out] = Predict(*model_, state, action, calls, torch::cat(noise).to(device));
+  auto [next, out, expected_error] = Predict(
+      *model_, state, {action, torch::cat(noise).to(device), torch::tensor(age).to(device)}, calls);
   auto terminated = out.terminated_logits.cpu();
   auto success = out.success_logits.cpu();
   auto finite = (torch::isfinite(next).flatten(1).all(1).cpu() &
@@ -250,6 +265,7 @@ absl::StatusOr<std::vector<StepRow>> ModelWorld::StepRows(const std::vector<Step
     results[i].terminated = Sigmoid(terminated[b].item<float>()) > kSuccessThreshold;
     results[i].success_probability = Sigmoid(success[b].item<float>());
     results[i].success = results[i].success_probability > kSuccessThreshold;
+    if (expected_error.defined()) results[i].expected_error = expected_error[b].item<float>();
   }
   return results;
 }

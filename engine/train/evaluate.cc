@@ -87,25 +87,28 @@ class Evaluator {
     io::Progress progress(
         {.label = "evaluating", .total = static_cast<int64_t>(data_.episodes.size())});
     for (size_t i = 0; i < data_.episodes.size(); ++i) {
-      RunEpisode(i);
-      if (options_.long_rollout && data_.episodes[i].frames() > 100) RunLong(i);
+      KindSums sums;
+      RunEpisode(i, sums);
+      if (options_.long_rollout && data_.episodes[i].frames() > 100) RunLong(i, sums);
+      Keep(data_.episodes[i], sums);
       if (!options_.quiet) progress.Update(static_cast<int64_t>(i) + 1);
     }
-    if (options_.novel_view != nullptr && !kinds_.empty()) {
-      kinds_["all"].novel_views = ScoreNovelViews(model_, *options_.novel_view, options_);
+    if (options_.novel_view != nullptr && !sums_.kinds.empty()) {
+      sums_.kinds["all"].novel_views = ScoreNovelViews(model_, *options_.novel_view, options_);
     }
-    if (kinds_.empty()) {
+    if (sums_.kinds.empty()) {
       return absl::InvalidArgumentError("evaluation: no episode is long enough for a single start");
     }
-    return Evaluation{EvaluationJson(kinds_), EvaluationTable(kinds_), std::move(starts_),
+    return Evaluation{EvaluationJson(sums_), EvaluationTable(sums_), std::move(starts_),
                       DrawContactSheet(sheet_)};
   }
 
  private:
-  std::vector<KindSums*> SumsOf(const EpisodeTensors& e) {
-    std::vector<KindSums*> sums = {&kinds_["all"]};
-    if (!e.kind.empty()) sums.push_back(&kinds_[e.kind]);
-    return sums;
+  void Keep(const EpisodeTensors& e, const KindSums& sums) {
+    if (sums.horizons.empty()) return;
+    sums_.kinds["all"].Merge(sums);
+    if (!e.kind.empty()) sums_.kinds[e.kind].Merge(sums);
+    if (!e.task.empty()) sums_.tasks[e.task].Merge(sums);
   }
 
   // The next episode of the same task (any task when there is no other), whose actions are the
@@ -119,25 +122,21 @@ class Evaluator {
     return (episode + 1) % n;
   }
 
-  void RunEpisode(size_t i) {
+  void RunEpisode(size_t i, KindSums& sums) {
     const auto& e = data_.episodes[i];
     if (e.frames() <= options_.first_start + 1) return;
     auto starts = torch::arange(options_.first_start, e.frames() - 1, options_.start_every);
     const auto start =
         StartFromEpisode(model_, data_, i, starts, model_.config.dynamics.context_frames);
     // Every horizon is reported, as null where no episode is long enough.
-    for (KindSums* sums : SumsOf(e)) {
-      for (int64_t h : options_.horizons) sums->horizons[h];
-    }
-    RolloutOptions how{.calls = calls_,
-                       .seed = options_.seed,
-                       .episode = static_cast<uint32_t>(i),
-                       .uncertainty = options_.uncertainty};
+    for (int64_t h : options_.horizons) sums.horizons[h];
+    const RolloutOptions how{
+        .calls = calls_, .seed = options_.seed, .episode = static_cast<uint32_t>(i)};
     const auto steps = Rollout(model_, start, ActionsAfter(e, starts, longest_), how);
-    how.uncertainty = false;
     const auto& wrong = data_.episodes[Other(i)];
     const auto shuffled = Rollout(model_, start, ActionsAfter(wrong, starts, longest_), how);
-    ScoreRewards(e, starts, steps);
+    ScoreRewards(e, starts, steps, sums);
+    sums.returns.Add(e.reward.sum().item<double>() / static_cast<double>(e.frames() - 1));
     for (int64_t h : options_.horizons) {
       auto rows = (starts + h < e.frames()).nonzero().squeeze(-1);
       if (rows.numel() == 0) continue;
@@ -147,14 +146,11 @@ class Evaluator {
       const auto other = RenderLatents(model_, shuffled[at].latents.index_select(0, rows), anchors);
       const auto real = RealLatents(i, starts.index_select(0, rows) + h, anchors);
       const auto exact = RenderLatents(model_, real, anchors);
-      for (KindSums* sums : SumsOf(e)) {
-        auto& s = sums->horizons[h];
-        s.latent_error.Add((steps[at].latents.index_select(0, rows) - real).square());
-        s.latent_change.Add((model_.Standardise(anchors.latents) - real).square());
-        Score(e, starts.index_select(0, rows), h, imagined, other.rgb, exact.rgb,
-              sums->horizons[h]);
-      }
-      if (options_.uncertainty) KeepUncertainty(e, starts, rows, h, steps[at], anchors, imagined);
+      auto& s = sums.horizons[h];
+      s.latent_error.Add((steps[at].latents.index_select(0, rows) - real).square());
+      s.latent_change.Add((model_.Standardise(anchors.latents) - real).square());
+      Score(e, starts.index_select(0, rows), h, imagined, other.rgb, exact.rgb, s);
+      if (model_.error) KeepErrors(e, starts, rows, h, {steps[at], real, anchors, imagined}, s);
       KeepForSheet(e, starts.index_select(0, rows), h, imagined.rgb);
       if (h == longest_) KeepScores(i, starts.index_select(0, rows), imagined.rgb);
     }
@@ -167,43 +163,46 @@ class Evaluator {
     return model_.Standardise(model_.tokenizer->Encode(scenes, anchors).mean);
   }
 
-  // `rows`: those of `starts` and `step` that anchors and images belong to.
-  void KeepUncertainty(const EpisodeTensors& e, const torch::Tensor& starts,
-                       const torch::Tensor& rows, int64_t h, const RolloutStep& step,
-                       const Anchors& anchors, const RolloutImages& imagined) {
+  struct Outcome {
+    const RolloutStep& step;
+    const torch::Tensor& real;  // latents
+    const Anchors& anchors;
+    const RolloutImages& images;
+  };
+  // `rows`: those of `starts` and of the step that all else in `outcome` belongs to.
+  void KeepErrors(const EpisodeTensors& e, const torch::Tensor& starts, const torch::Tensor& rows,
+                  int64_t h, const Outcome& outcome, HorizonSums& s) {
     const auto append = [](std::vector<double>& to, const torch::Tensor& values) {
       const auto from = values.to(torch::kCPU, torch::kDouble).contiguous();
       to.insert(to.end(), from.data_ptr<double>(), from.data_ptr<double>() + from.numel());
     };
     const auto mean_square = [](const torch::Tensor& x) { return x.square().flatten(1).mean(1); };
-    const auto real = RealRgb(e, starts.index_select(0, rows) + h);
-    const auto latents = step.latents.index_select(0, rows);
-    for (KindSums* sums : SumsOf(e)) {
-      auto& s = sums->horizons[h];
-      append(s.uncertainty, step.uncertainty.index_select(0, rows));
-      append(s.change, mean_square(latents - model_.Standardise(anchors.latents)));
-      append(s.row_error, mean_square(imagined.rgb - real));
-    }
+    const auto& diffusion = model_.config.diffusion;
+    const auto real_rgb = RealRgb(e, starts.index_select(0, rows) + h);
+    const auto latents = outcome.step.latents.index_select(0, rows);
+    const auto start = model_.Standardise(outcome.anchors.latents);
+    append(s.expected_error, outcome.step.expected_error.index_select(0, rows));
+    append(s.change, mean_square((latents - start) / diffusion.sigma_data));
+    append(s.latents_error, mean_square((latents - outcome.real) / diffusion.sigma_data));
+    append(s.image_error, mean_square(outcome.images.rgb - real_rgb));
   }
 
   void ScoreRewards(const EpisodeTensors& e, const torch::Tensor& starts,
-                    const std::vector<RolloutStep>& steps) {
+                    const std::vector<RolloutStep>& steps, KindSums& sums) {
     for (size_t h = 0; h < steps.size(); ++h) {
       for (int64_t b = 0; b < starts.size(0); ++b) {
         const int64_t frame = starts[b].item<int64_t>() + static_cast<int64_t>(h) + 1;
         if (frame >= e.frames()) continue;
         const double error =
             std::abs(steps[h].reward[b].item<double>() - e.reward[frame].item<double>());
-        for (KindSums* sums : SumsOf(e)) {
-          sums->reward.Add(error, 1);
-          sums->success_score.push_back(steps[h].success_probability[b].item<float>());
-          sums->success.push_back(e.success[frame].item<float>() > 0.5F);
-        }
+        sums.reward.Add(error, 1);
+        sums.success_score.push_back(steps[h].success_probability[b].item<float>());
+        sums.success.push_back(e.success[frame].item<float>() > 0.5F);
       }
     }
   }
 
-  void RunLong(size_t i) {
+  void RunLong(size_t i, KindSums& sums) {
     const auto& e = data_.episodes[i];
     auto first = torch::zeros({1}, torch::kLong);
     const auto start = StartFromEpisode(model_, data_, i, first, 1);
@@ -213,28 +212,20 @@ class Evaluator {
     auto real_first = RealRgb(e, first);
     auto real_last = RealRgb(e, first + 100);
     const double luminance = real_first.mean().item<double>();
-    double worst = 0;
-    bool finite = true;
     torch::Tensor last;
-    Pooled depth_at_10, depth_at_last;
+    auto& l = sums.long_rollout;
     for (size_t h = 9; h < steps.size(); h += 10) {
       const auto images = RenderLatents(model_, steps[h].latents, start.anchors);
       last = images.rgb;
-      if (h == 9) AddDepth(e, first + 10, images.depth, depth_at_10);
-      if (h == steps.size() - 1) AddDepth(e, first + 100, images.depth, depth_at_last);
-      worst = std::max(worst, std::abs(last.mean().item<double>() / luminance - 1.0));
-      finite = finite && torch::isfinite(last).all().item<bool>();
+      if (h == 9) AddDepth(e, first + 10, images.depth, l.depth_at_10);
+      if (h == steps.size() - 1) AddDepth(e, first + 100, images.depth, l.depth_at_last);
+      l.worst_luminance_change = std::max(l.worst_luminance_change,
+                                          std::abs(last.mean().item<double>() / luminance - 1.0));
+      l.finite = l.finite && torch::isfinite(last).all().item<bool>();
     }
-    for (KindSums* sums : SumsOf(e)) {
-      auto& l = sums->long_rollout;
-      l.error.Add((last - real_last).square());
-      l.depth_at_10.Add(depth_at_10.sum, depth_at_10.count);
-      l.depth_at_last.Add(depth_at_last.sum, depth_at_last.count);
-      l.error_repeat.Add((real_first - real_last).square());
-      l.worst_luminance_change = std::max(l.worst_luminance_change, worst);
-      l.finite = l.finite && finite;
-      ++sums->long_rollouts;
-    }
+    l.error.Add((last - real_last).square());
+    l.error_repeat.Add((real_first - real_last).square());
+    ++l.rollouts;
   }
 
   void KeepScores(size_t episode, const torch::Tensor& starts, const torch::Tensor& rgb) {
@@ -261,7 +252,7 @@ class Evaluator {
   const EvaluateOptions& options_;
   int64_t calls_ = 1;
   int64_t longest_ = 1;
-  std::map<std::string, KindSums> kinds_;
+  EvaluationSums sums_;
   std::vector<ScoredStart> starts_;
   std::map<std::string, std::vector<SheetCell>> sheet_;
   std::map<std::string, std::string> sheet_episode_;  // the one episode of each task that is shown

@@ -25,7 +25,6 @@ struct EvaluateOptions {
   uint64_t seed = 0;
   bool long_rollout = true;  // 100 steps from the first frame
   bool quiet = false;
-  bool uncertainty = false;  // one more denoiser call per step, see engine/model/disagreement.h
   // Not owned. Episodes with one view more than the model takes, for the figures of a novel view
   // (evaluate_novel.h); they go into "all".
   const Dataset* novel_view = nullptr;
@@ -49,11 +48,13 @@ struct Evaluation {
   // "psnr_changed_repeat_last", "psnr_changed_shuffled", "psnr_tokenizer", "psnr_changed_tokenizer"
   // (the real frame through the tokenizer alone), "ssim", "ssim_repeat_last", "depth_mae_m",
   // "latent_r2", "sharpness_changed" (detail of the image against that of the real one, 1 is
-  // equal), "uncertainty" (rank correlation with the squared error of the image over rollouts, the
-  // same of the change since the start as its trivial baseline, and the mean)}, ...}, "reward_mae",
-  // "success_auc", "long_rollout", "novel_view"}, "expert": {...}, ...}: one entry per kind of
-  // episode. Figures that do not exist (one class only, no changed pixel, horizon longer than the
-  // episodes) are null.
+  // equal), "expected_error" (of the error head: rank correlation with the squared error of the
+  // image over rollouts, the same of the change since the start as its trivial baseline, its mean
+  // and that of the true squared error of the latents)}, ...}, "reward_mae",
+  // "return_range_per_step" (of whole episodes: what to hold reward_mae against), "success_auc",
+  // "long_rollout", "novel_view"}, "expert": {...}, ..., "tasks": {TASK: {...}, ...}}: one entry
+  // per kind of episode and per task. Figures that do not exist (one class only, no changed pixel,
+  // horizon longer than the episodes) are null.
   std::string json;
   std::string table;                // the same for people
   std::vector<ScoredStart> starts;  // those that reach the longest horizon

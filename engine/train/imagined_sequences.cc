@@ -1,10 +1,16 @@
 #include "engine/train/imagined_sequences.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
+#include <atomic>
+#include <functional>
+#include <future>
+#include <mutex>
 
 #include "engine/io/progress.h"
-#include "engine/model/step_noise.h"
 #include "engine/train/rollout.h"
+#include "engine/train/sharded_gradients.h"
 
 namespace gwm {
 namespace {
@@ -21,7 +27,7 @@ class SequenceRollouts {
 
   int64_t count() const { return starts_.size(0); }
 
-  std::vector<LatentSequence> Run(const RolloutOptions& options) const {
+  std::vector<ImaginedSequence> Run(const RolloutOptions& options) const {
     const auto index =
         (starts_.unsqueeze(1) + torch::arange(0, steps_ + 1)).clamp_max(s_.frames() - 1);
     const auto actions = Gather(s_.action, index.slice(1, 1));
@@ -31,13 +37,14 @@ class SequenceRollouts {
       latents.push_back(model_.Destandardise(step.latents).to(torch::kCPU));
     }
     const auto together = torch::stack(latents, 1);  // [n, steps + 1, M, L]
-    std::vector<LatentSequence> out;
+    std::vector<ImaginedSequence> out;
     for (int64_t i = 0; i < count(); ++i) {
       const int64_t start = starts_[i].item<int64_t>();
       const int64_t frames = std::min(steps_ + 1, s_.frames() - start);
       const auto real = [&](const torch::Tensor& x) { return x.narrow(0, start, frames); };
-      out.push_back({together[i].narrow(0, 0, frames).clone(), CentresAt(start), real(s_.action),
-                     real(s_.reward), real(s_.terminated), real(s_.success)});
+      out.push_back({{together[i].narrow(0, 0, frames).clone(), CentresAt(start), real(s_.action),
+                      real(s_.reward), real(s_.terminated), real(s_.success)},
+                     real(s_.latents)});
     }
     return out;
   }
@@ -74,23 +81,41 @@ class SequenceRollouts {
   torch::Tensor starts_;  // i64 [n]
 };
 
+// Calls job(i) for every i below count, on `workers` threads.
+void DealOut(size_t count, int64_t workers, const std::function<void(size_t)>& job) {
+  const ShardThreads threads(workers);
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    torch::NoGradGuard no_grad;
+    for (size_t i = next++; i < count; i = next++) job(i);
+  };
+  std::vector<std::future<void>> others;
+  for (int64_t w = 1; w < workers; ++w) others.push_back(std::async(std::launch::async, work));
+  work();
+  for (auto& other : others) other.get();
+}
+
 }  // namespace
 
-std::vector<LatentSequence> ImagineSequences(const WorldModel& model,
-                                             const std::vector<LatentSequence>& sequences,
-                                             int64_t steps, uint64_t seed, bool quiet) {
-  torch::NoGradGuard no_grad;
+std::vector<ImaginedSequence> ImagineSequences(const WorldModel& model,
+                                               const std::vector<LatentSequence>& sequences,
+                                               int64_t steps, uint64_t seed, bool quiet) {
   io::Progress progress(
       {.label = "imagining episodes", .total = static_cast<int64_t>(sequences.size())});
-  std::vector<LatentSequence> out;
-  for (size_t i = 0; i < sequences.size(); ++i) {
+  std::mutex progress_mutex;
+  int64_t done = 0;
+  std::vector<std::vector<ImaginedSequence>> parts(sequences.size());
+  DealOut(sequences.size(), model.device().is_cpu() ? at::get_num_threads() : 1, [&](size_t i) {
     const SequenceRollouts rollouts(model, sequences[i], steps);
     if (rollouts.count() > 0) {
-      auto imagined = rollouts.Run({.seed = seed, .episode = static_cast<uint32_t>(i)});
-      std::move(imagined.begin(), imagined.end(), std::back_inserter(out));
+      parts[i] = rollouts.Run({.seed = seed, .episode = static_cast<uint32_t>(i)});
     }
-    if (!quiet) progress.Update(static_cast<int64_t>(i) + 1);
-  }
+    const std::lock_guard lock(progress_mutex);
+    ++done;
+    if (!quiet) progress.Update(done);
+  });
+  std::vector<ImaginedSequence> out;
+  for (auto& part : parts) std::move(part.begin(), part.end(), std::back_inserter(out));
   return out;
 }
 

@@ -18,11 +18,14 @@ std::string ModelCard(const WorldModel& model, const Dataset& data, const TrainO
       model.config.tokenizer.kind, " tokenizer turns them into ", model.config.tokens(),
       " latent tokens of ", model.config.tokenizer.latent_dim,
       " numbers, an action-conditioned EDM diffusion transformer predicts the next tokens, a head "
-      "predicts reward and success, and splatting renders any state.\n\n");
-  absl::StrAppendFormat(
-      &card, "Parameters: tokenizer %d, dynamics %d, reward head %d. Trained up to: %s.\n\n",
-      ParameterCount(*model.tokenizer), ParameterCount(*model.dynamics),
-      ParameterCount(*model.reward), stage);
+      "predicts reward and success, ",
+      model.error ? "another how far off the state may be, " : "",
+      "and splatting renders any state.\n\nParameters:");
+  for (const auto& [prefix, part] : model.parts()) {
+    absl::StrAppend(&card, " ", prefix.substr(0, prefix.size() - 1), " ", ParameterCount(*part),
+                    ",");
+  }
+  absl::StrAppend(&card, " trained up to: ", stage, ".\n\n");
   absl::StrAppend(&card, "## Training data\n\n", data.episodes.size(), " episodes, ", data.frames(),
                   " frames.\n\n| task | episodes by kind |\n| --- | --- |\n");
   for (const auto& [task, kinds] : counts) {
@@ -30,12 +33,15 @@ std::string ModelCard(const WorldModel& model, const Dataset& data, const TrainO
     for (const auto& [kind, count] : kinds) absl::StrAppend(&card, " ", kind, " ", count);
     absl::StrAppend(&card, " |\n");
   }
-  absl::StrAppendFormat(
-      &card,
-      "\n## Training\n\nUpdates x batch: tokenizer %d x %d, dynamics %d x %d, reward %d x %d; seed "
-      "%d. All numbers: `config.json` (model) and below (training).\n\n```json\n%s```\n",
-      options.vae.steps, options.vae.batch, options.dynamics.steps, options.dynamics.batch,
-      options.reward.steps, options.reward.batch, options.seed, TrainOptionsToJson(options));
+  absl::StrAppendFormat(&card,
+                        "\n## Training\n\nUpdates x batch: tokenizer %d x %d, dynamics %d x %d, "
+                        "reward %d x %d, error "
+                        "%d x %d; seed %d. All numbers: `config.json` (model) and below "
+                        "(training).\n\n```json\n%s```\n",
+                        options.vae.steps, options.vae.batch, options.dynamics.steps,
+                        options.dynamics.batch, options.reward.steps, options.reward.batch,
+                        options.error.steps, options.error.batch, options.seed,
+                        TrainOptionsToJson(options));
   return card;
 }
 

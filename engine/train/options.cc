@@ -43,7 +43,6 @@ template <typename Visitor>
 void VisitRewardLoss(RewardLossOptions& o, Visitor&& field) {
   field("latent_noise", o.latent_noise);
   field("imagined_share", o.imagined_share);
-  field("imagined_steps", o.imagined_steps);
 }
 template <typename Visitor>
 void VisitTop(TrainOptions& o, Visitor&& field) {
@@ -51,6 +50,7 @@ void VisitTop(TrainOptions& o, Visitor&& field) {
   field("bf16_checkpoint", o.bf16_checkpoint);
   field("log_every", o.log_every);
   field("save_every", o.save_every);
+  field("imagined_steps", o.imagined_steps);
 }
 
 }  // namespace
@@ -60,12 +60,13 @@ absl::StatusOr<TrainOptions> OverrideTrainOptions(TrainOptions options, const st
   if (!json.is_object()) return absl::InvalidArgumentError("config: not a JSON object");
   JsonFieldReader reader{json, "", {}, {}};
   VisitTop(options, reader);
-  GWM_RETURN_IF_ERROR(
-      reader.Close({"vae", "dynamics", "reward", "vae_loss", "dynamics_loss", "reward_loss"}));
+  GWM_RETURN_IF_ERROR(reader.Close(
+      {"vae", "dynamics", "reward", "error", "vae_loss", "dynamics_loss", "reward_loss"}));
   const auto stage = [](auto& group, auto& field) { VisitStage(group, field); };
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "vae", options.vae, stage));
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "dynamics", options.dynamics, stage));
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "reward", options.reward, stage));
+  GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "error", options.error, stage));
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "vae_loss", options.vae_loss,
                                     [](auto& g, auto& field) { VisitVaeLoss(g, field); }));
   GWM_RETURN_IF_ERROR(ReadJsonGroup(json, "dynamics_loss", options.dynamics_loss,
@@ -82,6 +83,7 @@ std::string TrainOptionsToJson(const TrainOptions& options) {
   VisitStage(copy.vae, JsonFieldWriter{json["vae"]});
   VisitStage(copy.dynamics, JsonFieldWriter{json["dynamics"]});
   VisitStage(copy.reward, JsonFieldWriter{json["reward"]});
+  VisitStage(copy.error, JsonFieldWriter{json["error"]});
   VisitVaeLoss(copy.vae_loss, JsonFieldWriter{json["vae_loss"]});
   VisitDynamicsLoss(copy.dynamics_loss, JsonFieldWriter{json["dynamics_loss"]});
   VisitRewardLoss(copy.reward_loss, JsonFieldWriter{json["reward_loss"]});

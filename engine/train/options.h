@@ -9,7 +9,7 @@
 
 namespace gwm {
 
-// One stage: tokenizer, dynamics or reward head.
+// One stage: tokenizer, dynamics, reward head or error head.
 struct StageOptions {
   int64_t steps = 1000;
   int64_t batch = 16;
@@ -53,7 +53,6 @@ struct RewardLossOptions {
   // Share of rows whose latents the dynamics imagined (imagined_sequences.h): the head learns what
   // drifted latents are worth.
   double imagined_share = 0;
-  int64_t imagined_steps = 20;  // length of those rollouts
 };
 
 struct TrainOptions {
@@ -61,9 +60,11 @@ struct TrainOptions {
   bool bf16_checkpoint = true;
   int64_t log_every = 20;
   int64_t save_every = 200;
+  int64_t imagined_steps = 20;  // length of the rollouts that the reward and error heads learn from
   StageOptions vae{.steps = 3000, .batch = 16, .learning_rate = 1e-3, .weight_decay = 0};
   StageOptions dynamics{.steps = 6000, .batch = 16};
   StageOptions reward{.steps = 3000, .batch = 64, .learning_rate = 1e-3};
+  StageOptions error{.steps = 1500, .batch = 64, .learning_rate = 1e-3, .weight_decay = 0.05};
   VaeLossOptions vae_loss;
   DynamicsLossOptions dynamics_loss;
   RewardLossOptions reward_loss;

@@ -28,16 +28,15 @@ class Recipe {
   absl::Status Run() {
     GWM_RETURN_IF_ERROR(Prepare());
     if (options_.tokenizer) GWM_RETURN_IF_ERROR(Tokenizer());
-    if (options_.dynamics || options_.reward) GWM_RETURN_IF_ERROR(Encode());
+    const bool heads = options_.reward || options_.error;
+    if (options_.dynamics || heads) GWM_RETURN_IF_ERROR(Encode());
     if (options_.dynamics) {
       GWM_RETURN_IF_ERROR(TrainDynamics(*model_, sequences_, options_.train, paths_));
+      // The heads learn from rollouts of the very weights that the checkpoint will hold.
+      if (options_.train.bf16_checkpoint) RoundToBf16(*model_->dynamics);
       GWM_RETURN_IF_ERROR(Save("dynamics"));
     }
-    if (options_.reward) {
-      GWM_RETURN_IF_ERROR(TrainReward(*model_, sequences_, options_.train, paths_));
-      GWM_RETURN_IF_ERROR(Save("reward"));
-    }
-    return absl::OkStatus();
+    return heads ? Heads() : absl::OkStatus();
   }
 
  private:
@@ -55,8 +54,9 @@ class Recipe {
     LogInfo(absl::StrCat("training on ", data_.episodes.size(), " episodes (", data_.frames(),
                          " frames), ", device_.str(), ", ", threads,
                          " threads; parameters: tokenizer ", ParameterCount(*model_->tokenizer),
-                         ", dynamics ", ParameterCount(*model_->dynamics), ", reward ",
-                         ParameterCount(*model_->reward)));
+                         ", dynamics ", ParameterCount(*model_->dynamics), ", reward head ",
+                         ParameterCount(*model_->reward), ", error head ",
+                         model_->error ? ParameterCount(*model_->error) : 0));
     return absl::OkStatus();
   }
 
@@ -75,6 +75,7 @@ class Recipe {
     if (!options_.tokenizer) model_->tokenizer = loaded.model->tokenizer;
     if (!options_.dynamics) model_->dynamics = loaded.model->dynamics;
     if (!options_.reward) model_->reward = loaded.model->reward;
+    if (!options_.error) model_->error = loaded.model->error;
     return absl::OkStatus();
   }
 
@@ -107,6 +108,20 @@ class Recipe {
                                         TokenizerDigest(*model_, options_.train.bf16_checkpoint)));
     model_->normalizer = MeasureLatents(sequences_, model_->config.diffusion.sigma_data);
     model_->To(device_);
+    return absl::OkStatus();
+  }
+
+  absl::Status Heads() {
+    LazyImagination imagination(*model_, sequences_, options_.train.imagined_steps,
+                                options_.train.seed, options_.quiet);
+    if (options_.reward) {
+      GWM_RETURN_IF_ERROR(TrainReward(*model_, sequences_, imagination, options_.train, paths_));
+      GWM_RETURN_IF_ERROR(Save("reward"));
+    }
+    if (options_.error && model_->error) {
+      GWM_RETURN_IF_ERROR(TrainError(*model_, imagination, options_.train, paths_));
+      GWM_RETURN_IF_ERROR(Save("error"));
+    }
     return absl::OkStatus();
   }
 

@@ -16,7 +16,7 @@ struct RecipeOptions {
   std::string out;                // checkpoint folder; training states and logs go to OUT.work
   ModelConfig model;
   TrainOptions train;
-  bool tokenizer = true, dynamics = true, reward = true;  // which stages to run
+  bool tokenizer = true, dynamics = true, reward = true, error = true;  // which stages to run
   std::string device = "auto";
   int threads = 0;  // 0: probe
   bool quiet = false;

@@ -1,23 +1,28 @@
-#include "engine/train/imagined_sequences.h"
 #include "engine/train/random.h"
 #include "engine/train/stages.h"
 
 namespace gwm {
 namespace {
 
-struct Transitions {
-  const std::vector<LatentSequence>& real;
-  std::vector<LatentSequence> imagined;
-};
+// A real sequence, or an imagined one with the chance that `o` gives it.
+const LatentSequence& Draw(const std::vector<LatentSequence>& real,
+                           const LazyImagination& imagination, const RewardLossOptions& o,
+                           torch::Generator& g) {
+  const auto any = [&g](const auto& x) -> const auto& {
+    return x[static_cast<size_t>(DrawInt(0, static_cast<int64_t>(x.size()), g))];
+  };
+  if (o.imagined_share > 0 && DrawUniform(g) < o.imagined_share && !imagination.Get().empty()) {
+    return any(imagination.Get()).imagined;
+  }
+  return any(real);
+}
 
-LossTerms RewardLoss(WorldModel& model, const Transitions& transitions, const RewardLossOptions& o,
-                     int64_t batch, torch::Generator& g) {
+LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& real,
+                     const LazyImagination& imagination, const RewardLossOptions& o, int64_t batch,
+                     torch::Generator& g) {
   std::vector<torch::Tensor> before, after, centres, action, reward, terminated, success;
   for (int64_t b = 0; b < batch; ++b) {
-    const bool imagined = !transitions.imagined.empty() && DrawUniform(g) < o.imagined_share;
-    const auto& sequences = imagined ? transitions.imagined : transitions.real;
-    const auto& s =
-        sequences[static_cast<size_t>(DrawInt(0, static_cast<int64_t>(sequences.size()), g))];
+    const auto& s = Draw(real, imagination, o, g);
     const int64_t t = DrawInt(1, s.frames(), g);
     before.push_back(s.latents[t - 1]);
     after.push_back(s.latents[t]);
@@ -51,16 +56,13 @@ LossTerms RewardLoss(WorldModel& model, const Transitions& transitions, const Re
 }  // namespace
 
 absl::Status TrainReward(WorldModel& model, const std::vector<LatentSequence>& sequences,
-                         const TrainOptions& options, const StagePaths& paths) {
-  const auto& loss = options.reward_loss;
-  Transitions transitions{sequences, {}};
-  if (loss.imagined_share > 0) {
-    transitions.imagined =
-        ImagineSequences(model, sequences, loss.imagined_steps, options.seed, paths.quiet);
-  }
+                         LazyImagination& imagination, const TrainOptions& options,
+                         const StagePaths& paths) {
   auto run = RunOf("reward", options.reward, options, paths);
+  if (options.reward_loss.imagined_share > 0) run.prepare = [&] { imagination.Make(); };
   run.loss = [&](int64_t, torch::Generator& g) {
-    return RewardLoss(model, transitions, loss, options.reward.batch / options.reward.shards, g);
+    return RewardLoss(model, sequences, imagination, options.reward_loss,
+                      options.reward.batch / options.reward.shards, g);
   };
   return RunStage(*model.reward, run);
 }

@@ -1,6 +1,5 @@
 #include "engine/train/rollout.h"
 
-#include "engine/model/disagreement.h"
 #include "engine/model/pixel_frame.h"
 #include "engine/model/step_noise.h"
 #include "engine/scene/render.h"
@@ -69,21 +68,15 @@ std::vector<RolloutStep> Rollout(const WorldModel& model, const RolloutStart& st
   torch::NoGradGuard no_grad;
   DynamicsState state = start.state;
   std::vector<RolloutStep> steps;
-  torch::Tensor uncertainty = torch::zeros({actions.size(0)}, torch::kDouble).to(model.device());
   for (int64_t h = 0; h < actions.size(1); ++h) {
     const auto action = actions.select(1, h);
     const auto noise = NoiseOfStep(model, actions.size(0), h, options);
     const auto next = model.PredictNext(state, action, options.calls, noise);
     const auto current = state.context.select(1, state.context.size(1) - 1);
     const auto out = model.reward->forward(current, next, state.centres, action);
-    if (options.uncertainty) {
-      auto other = options;
-      other.seed += 1;
-      uncertainty = uncertainty + Disagreement(model, state, action, next,
-                                               NoiseOfStep(model, actions.size(0), h, other));
-    }
+    const auto age = torch::full({actions.size(0)}, static_cast<double>(h + 1), next.options());
     steps.push_back({next, TwoHotValue(out.reward_logits, model.reward->symlog_limit()),
-                     torch::sigmoid(out.success_logits), uncertainty});
+                     torch::sigmoid(out.success_logits), model.ExpectedError(state, next, age)});
     state = model.Advance(state, action, next);
   }
   return steps;

@@ -29,13 +29,12 @@ struct RolloutStep {
   torch::Tensor latents;              // [B, M, L] standardised
   torch::Tensor reward;               // [B]
   torch::Tensor success_probability;  // [B]
-  torch::Tensor uncertainty;          // [B] f64, disagreement of the steps so far; if asked for
+  torch::Tensor expected_error;       // [B], WorldModel::ExpectedError; undefined without the head
 };
 struct RolloutOptions {
   int64_t calls = 1;  // of the denoiser per step
   uint64_t seed = 0;
   uint32_t episode = 0;
-  bool uncertainty = false;
 };
 // actions: [B, H, A]. Noise of row b, step h: the stream (seed, env = b, episode, step = h). H
 // steps.

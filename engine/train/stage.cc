@@ -197,6 +197,7 @@ class StageLog {
 };
 
 absl::Status TrainLoop(StageState& state, const StageRun& run, const std::string& state_path) {
+  if (run.prepare && state.step < run.options.steps) run.prepare();
   GWM_ASSIGN_OR_RETURN(auto log, StageLog::Create(run));
   std::unique_ptr<io::Progress> progress;
   if (!run.quiet) {

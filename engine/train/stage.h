@@ -25,7 +25,7 @@ torch::Generator StepGenerator(uint64_t seed, const std::string& stage, int64_t 
                                int64_t shard = 0);
 
 struct StageRun {
-  std::string name;       // "vae", "dynamics", "reward"
+  std::string name;       // "vae", "dynamics", "reward", "error"
   std::string state_dir;  // holds NAME.state.safetensors
   std::string log_dir;    // TensorBoard events and NAME.png; empty: none
   StageOptions options;
@@ -33,6 +33,8 @@ struct StageRun {
   int64_t log_every = 20;
   int64_t save_every = 200;
   bool quiet = false;  // no progress line
+  // Called once before the first update of a stage that is not complete yet; may be empty.
+  std::function<void()> prepare;
   // The loss of options.batch / options.shards rows of one step. `step` counts from 0. Called by
   // several threads at a time when options.shards > 1.
   std::function<LossTerms(int64_t step, torch::Generator& generator)> loss;

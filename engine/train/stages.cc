@@ -12,6 +12,7 @@ StageRun RunOf(const std::string& name, const StageOptions& stage, const TrainOp
           .log_every = options.log_every,
           .save_every = options.save_every,
           .quiet = paths.quiet,
+          .prepare = {},
           .loss = {}};
 }
 

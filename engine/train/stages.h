@@ -1,4 +1,4 @@
-// The three training stages of a world model.
+// The training stages of a world model.
 #ifndef GWM_ENGINE_TRAIN_STAGES_H_
 #define GWM_ENGINE_TRAIN_STAGES_H_
 
@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "engine/data/latent_sequences.h"
+#include "engine/train/imagined_sequences.h"
 #include "engine/train/options.h"
 #include "engine/train/stage.h"
 
@@ -34,7 +35,12 @@ absl::Status TrainDynamics(WorldModel& model, const std::vector<LatentSequence>&
 // Reward, termination and success on real transitions with noise on the latents, and on imagined
 // ones (options.reward_loss).
 absl::Status TrainReward(WorldModel& model, const std::vector<LatentSequence>& sequences,
-                         const TrainOptions& options, const StagePaths& paths);
+                         LazyImagination& imagination, const TrainOptions& options,
+                         const StagePaths& paths);
+
+// Error head: the squared error of imagined latents. FailedPrecondition when the model has none.
+absl::Status TrainError(WorldModel& model, LazyImagination& imagination,
+                        const TrainOptions& options, const StagePaths& paths);
 
 }  // namespace gwm
 

@@ -46,6 +46,7 @@ inline std::unique_ptr<WorldModel> ShakenModel(const std::string& tokenizer, uin
   ShakeWeights(*model->tokenizer, seed + 100, 0.05);
   ShakeWeights(*model->dynamics, seed + 200);
   ShakeWeights(*model->reward, seed + 300);
+  ShakeWeights(*model->error, seed + 400);
   return model;
 }
 

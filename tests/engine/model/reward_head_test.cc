@@ -65,5 +65,21 @@ TEST(RewardHeadTest, DoesNotDependOnTheOrderOfTokens) {
   EXPECT_GT((plain - swapped).abs().max().item<float>(), 1e-2);
 }
 
+TEST(RewardHeadTest, WithValuesPerTokenThePlaceOfATokenCounts) {
+  torch::NoGradGuard no_grad;
+  auto config = testing::TinyConfig("grid");
+  config.reward.token_values = 4;
+  const auto model = WorldModel::Create(config, 3).value();
+  testing::ShakeWeights(*model->reward, 5);
+  testing::Normals normal(5);
+  const auto before = normal({2, 32, 16}), after = normal({2, 32, 16}),
+             centres = normal({2, 32, 3}), action = normal({2, 4});
+  const auto plain = model->reward->forward(before, after, centres, action).reward_logits;
+  const auto turned =
+      model->reward->forward(before.flip(1), after.flip(1), centres.flip(1), action).reward_logits;
+  EXPECT_GT((plain - turned).abs().max().item<float>(), 1e-2);
+  EXPECT_EQ(plain.sizes().vec(), (std::vector<int64_t>{2, 101}));
+}
+
 }  // namespace
 }  // namespace gwm

@@ -18,13 +18,16 @@ constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 struct Shown {
   std::string latents, rgb, depth;
   float reward = 0, success_probability = 0;
+  std::optional<float> expected_error;
   bool operator==(const Shown&) const = default;
 };
 
 class ModelWorldTest : public testing::WorldTest {
  protected:
   static Shown Show(World& world, const StepRow& row) {
-    Shown shown{.reward = row.reward, .success_probability = row.success_probability};
+    Shown shown{.reward = row.reward,
+                .success_probability = row.success_probability,
+                .expected_error = row.expected_error};
     shown.latents = world.Latents(row.next)->latents.data;
     const auto camera = world.Cameras(row.next).value()[1];
     const auto views =
@@ -94,6 +97,22 @@ TEST_P(ModelWorldTest, SameSeedAndActionsGiveTheSameBits) {
   EXPECT_EQ(first, Play(*again, {1, 2}, 3));
   EXPECT_NE(first[0].latents, Play(*world, {1, 2}, 3, 10)[0].latents);
   EXPECT_NE(first[0].latents, first[1].latents);
+}
+
+TEST_P(ModelWorldTest, EveryStepTellsTheErrorToExpectOfAStateOfItsAge) {
+  auto world = Open();
+  const auto state = ResetTo(*world, {1})[0];
+  const auto expected = [&](uint32_t step) {
+    const auto action = Action(1, 0);
+    const auto row =
+        world->Step({{.state = state, .action = action, .noise = {.seed = 3, .step = step}}}, {});
+    EXPECT_TRUE(row.ok()) << row.status();
+    return (*row)[0].expected_error.value();
+  };
+  EXPECT_GT(expected(0), 0);
+  EXPECT_TRUE(std::isfinite(expected(0)));
+  // The head knows the age of a rollout from the noise key's step.
+  EXPECT_NE(expected(0), expected(30));
 }
 
 TEST_P(ModelWorldTest, AnExportedStateGoesOnBitForBitInAnotherWorld) {

@@ -73,24 +73,23 @@ TEST(EvaluateTest, ReportsEveryFigureOfEveryHorizonAndKind) {
   EXPECT_FALSE(json.contains("noisy"));
 }
 
-TEST(EvaluateTest, RanksRolloutsByTheModelsDoubtWhenAsked) {
+TEST(EvaluateTest, RanksRolloutsByTheErrorThatTheModelExpects) {
   const auto model = testing::ShakenModel("grid");
   const auto data = testing::ToyDataset(2, {.seed = 1, .frames = 24});
-  const EvaluateOptions options{.horizons = {1, 5}, .quiet = true, .uncertainty = true};
-  const auto asked = Json::parse(Evaluate(*model, data, options)->json)["all"]["horizons"];
+  const auto horizons = Figures(*model, data, {1, 5})["all"]["horizons"];
   for (const char* horizon : {"1", "5"}) {
-    const Json& u = asked[horizon]["uncertainty"];
+    const Json& e = horizons[horizon]["expected_error"];
     for (const char* name : {"rank_correlation", "rank_correlation_of_change"}) {
-      ASSERT_TRUE(u[name].is_number()) << name;
-      EXPECT_LE(std::abs(u[name].get<double>()), 1);
+      ASSERT_TRUE(e[name].is_number()) << name;
+      EXPECT_LE(std::abs(e[name].get<double>()), 1);
     }
+    EXPECT_GT(e["mean"].get<double>(), 0);
+    EXPECT_GT(e["mean_true"].get<double>(), 0);
   }
-  // Summed over the steps.
-  EXPECT_GT(asked["5"]["uncertainty"]["mean"].get<double>(),
-            asked["1"]["uncertainty"]["mean"].get<double>());
-  auto plain = Figures(*model, data, {1, 5})["all"]["horizons"];
-  EXPECT_FALSE(plain["5"].contains("uncertainty"));
-  EXPECT_EQ(plain["5"]["psnr"], asked["5"]["psnr"]);
+  model->error = nullptr;
+  const auto without = Figures(*model, data, {5})["all"]["horizons"]["5"];
+  EXPECT_FALSE(without.contains("expected_error"));
+  EXPECT_EQ(without["psnr"], horizons["5"]["psnr"]);
 }
 
 TEST(EvaluateTest, JudgesImaginedStatesFromACameraThatTheModelNeverSaw) {
@@ -223,8 +222,8 @@ class RecipeTest : public ::testing::Test {
     options_.device = "cpu";
     options_.threads = 1;
     options_.quiet = true;
-    for (StageOptions* stage :
-         {&options_.train.vae, &options_.train.dynamics, &options_.train.reward}) {
+    for (StageOptions* stage : {&options_.train.vae, &options_.train.dynamics,
+                                &options_.train.reward, &options_.train.error}) {
       stage->steps = 3;
       stage->batch = 4;
     }
@@ -239,13 +238,16 @@ TEST_F(RecipeTest, StagesOneByOneGiveTheCheckpointOfAllAtOnce) {
   ASSERT_TRUE(RunRecipe(options_).ok());
   const auto whole = io::ReadFile(folder_ / "model/model.safetensors").value();
   options_.out = folder_ / "parts";
-  options_.dynamics = options_.reward = false;
+  options_.dynamics = options_.reward = options_.error = false;
   ASSERT_TRUE(RunRecipe(options_).ok());
   options_.tokenizer = false;
   options_.dynamics = true;
   ASSERT_TRUE(RunRecipe(options_).ok());
   options_.dynamics = false;
   options_.reward = true;
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  options_.reward = false;
+  options_.error = true;
   ASSERT_TRUE(RunRecipe(options_).ok());
   EXPECT_TRUE(io::ReadFile(folder_ / "parts/model.safetensors").value() == whole);
   EXPECT_TRUE(LoadCheckpoint(options_.out).ok());

@@ -188,7 +188,7 @@ TEST_P(StagesTest, TrainingDependsOnTheSeedAlone) {
   const auto data = testing::ToyDataset(2, {.seed = 1, .frames = 8});
   TrainOptions options;
   options.dynamics_loss.unroll = 1;
-  for (StageOptions* stage : {&options.vae, &options.dynamics, &options.reward}) {
+  for (StageOptions* stage : {&options.vae, &options.dynamics, &options.reward, &options.error}) {
     stage->steps = 3;
     stage->batch = 4;
   }
@@ -201,11 +201,13 @@ TEST_P(StagesTest, TrainingDependsOnTheSeedAlone) {
     const auto sequences = EncodeDataset(*model, data);
     model->normalizer = MeasureLatents(sequences, model->config.diffusion.sigma_data);
     EXPECT_TRUE(TrainDynamics(*model, sequences, options, paths).ok());
-    EXPECT_TRUE(TrainReward(*model, sequences, options, paths).ok());
+    LazyImagination imagination(*model, sequences, 3, options.seed, /*quiet=*/true);
+    EXPECT_TRUE(TrainReward(*model, sequences, imagination, options, paths).ok());
+    EXPECT_TRUE(TrainError(*model, imagination, options, paths).ok());
     return model;
   };
   const auto a = train(5), b = train(5), c = train(6);
-  for (size_t i = 0; i < 3; ++i) {
+  for (size_t i = 0; i < a->parts().size(); ++i) {
     EXPECT_TRUE(SameWeights(*a->parts()[i].second, *b->parts()[i].second));
     EXPECT_FALSE(SameWeights(*a->parts()[i].second, *c->parts()[i].second));
   }
@@ -223,6 +225,18 @@ TEST(StagesErrorTest, ShortEpisodesAreRefused) {
   io::ExpectStatus(TrainDynamics(*model, sequences, options,
                                  {.state_dir = folder.path(), .log_dir = "", .quiet = true}),
                    absl::StatusCode::kInvalidArgument, {"unroll"});
+}
+
+TEST(StagesErrorTest, ModelsWithoutAnErrorHeadAreTold) {
+  const io::ScratchFolder folder;
+  auto config = testing::TinyConfig("grid");
+  config.error_head.width = 0;
+  auto model = WorldModel::Create(config, 1).value();
+  const std::vector<LatentSequence> none;
+  LazyImagination imagination(*model, none, 3, 0, /*quiet=*/true);
+  io::ExpectStatus(TrainError(*model, imagination, {},
+                              {.state_dir = folder.path(), .log_dir = "", .quiet = true}),
+                   absl::StatusCode::kFailedPrecondition, {"error_head.width"});
 }
 
 TEST(TrainOptionsTest, ComeBackFromTheirJsonAndRefuseUnknownFields) {

@@ -81,7 +81,9 @@ TrainedToy::TrainedToy(const std::string& tokenizer) {
   untrained->tokenizer = model->tokenizer;
   untrained->normalizer = model->normalizer;
   check(TrainDynamics(*model, sequences_, recipe, paths));
-  check(TrainReward(*model, sequences_, recipe, paths));
+  LazyImagination imagination(*model, sequences_, /*steps=*/4, recipe.seed, /*quiet=*/true);
+  check(TrainReward(*model, sequences_, imagination, recipe, paths));
+  check(TrainError(*model, imagination, recipe, paths));
 }
 
 ImageScore TrainedToy::TokenizerScore() const {
