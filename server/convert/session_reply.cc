@@ -38,6 +38,24 @@ void FillRowStatus(const Rows& rows, google::protobuf::RepeatedPtrField<v1::RowS
   }
 }
 
+v1::AutoReset AutoResetToProto(AutoReset mode) {
+  switch (mode) {
+    case AutoReset::kNone:
+      return v1::AUTO_RESET_NONE;
+    case AutoReset::kNextStep:
+      return v1::AUTO_RESET_NEXT_STEP;
+    case AutoReset::kSameStep:
+      return v1::AUTO_RESET_SAME_STEP;
+  }
+  return v1::AUTO_RESET_UNSPECIFIED;
+}
+
+void FillFinal(StepResult& result, v1::FinalRows& out) {
+  out.mutable_rows()->Add(result.final_rows.begin(), result.final_rows.end());
+  out.mutable_step_index()->Add(result.final_step_index.begin(), result.final_step_index.end());
+  FillObservations(std::move(result.final_observations), *out.mutable_observations());
+}
+
 // [n, V, k, k] of one matrix of the cameras.
 template <typename Matrix>
 v1::Tensor Matrices(const std::vector<std::vector<Camera>>& rows, Matrix Camera::*member,
@@ -87,7 +105,7 @@ absl::Status FillSession(const Session& session, const WorldSpec& spec,
   for (const std::string& name : ObservationNames(config.observations)) out.add_observations(name);
   *out.mutable_idle_ttl() = ToProto(config.idle_ttl);
   *out.mutable_max_lifetime() = ToProto(config.max_lifetime);
-  out.set_auto_reset(v1::AUTO_RESET_NONE);
+  out.set_auto_reset(AutoResetToProto(config.auto_reset));
   out.set_max_episode_steps(config.max_episode_steps);
   *out.mutable_lease_expires_at() = ToProto(session.ExpiresAt());
   out.set_state_bytes(StateBytes(session, spec));
@@ -130,6 +148,10 @@ void FillStep(StepResult result, v1::StepReply& out) {
   *out.mutable_truncated() = BoolsToProto(result.truncated);
   *out.mutable_success() = BoolsToProto(result.success);
   *out.mutable_success_probability() = ToProto(result.success_probability);
+  *out.mutable_reset() = BoolsToProto(result.reset);
+  out.mutable_episode()->Add(result.episode.begin(), result.episode.end());
+  out.mutable_pool_indices()->Add(result.pool_indices.begin(), result.pool_indices.end());
+  if (!result.final_rows.empty()) FillFinal(result, *out.mutable_final());
   FillObservations(std::move(result.observations), *out.mutable_observations());
   out.mutable_step_index()->Add(result.step_index.begin(), result.step_index.end());
   FillRowStatus(result.row_status, *out.mutable_row_status());

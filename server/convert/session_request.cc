@@ -63,9 +63,16 @@ absl::StatusOr<absl::Duration> ParseMaxLifetime(const v1::CreateSessionRequest& 
   return *lifetime;
 }
 
-absl::Status CheckAutoReset(int mode) {
-  if (mode == v1::AUTO_RESET_UNSPECIFIED || mode == v1::AUTO_RESET_NONE) return absl::OkStatus();
-  return BadField("auto_reset", absl::StrCat(mode, "; AUTO_RESET_NONE is allowed"));
+absl::StatusOr<AutoReset> ParseAutoReset(int mode, const WorldSpec& spec) {
+  if (mode == v1::AUTO_RESET_UNSPECIFIED || mode == v1::AUTO_RESET_NONE) return AutoReset::kNone;
+  if (spec.reset_pool_size == 0) {
+    return BadField("auto_reset",
+                    "AUTO_RESET_NONE is allowed: this model ships no reset pool to start from");
+  }
+  if (mode == v1::AUTO_RESET_NEXT_STEP) return AutoReset::kNextStep;
+  if (mode == v1::AUTO_RESET_SAME_STEP) return AutoReset::kSameStep;
+  return BadField("auto_reset",
+                  absl::StrCat(mode, "; SimulatorSpec.auto_resets lists what is allowed"));
 }
 
 absl::StatusOr<std::optional<Camera>> ParseOptionalCamera(bool present, const v1::Camera& camera,
@@ -145,8 +152,8 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
                                                  const WorldSpec& spec, const Limits& limits,
                                                  uint64_t random_seed) {
   RETURN_IF_ERROR(CheckModel(request.model_id(), request.checkpoint_digest(), spec));
-  RETURN_IF_ERROR(CheckAutoReset(request.auto_reset()));
   SessionConfig config;
+  ASSIGN_OR_RETURN(config.auto_reset, ParseAutoReset(request.auto_reset(), spec));
   config.num_envs = std::max<uint32_t>(request.num_envs(), 1);
   if (config.num_envs > limits.max_envs_per_session) {
     return BeyondLimit("num_envs",
@@ -202,6 +209,23 @@ absl::StatusOr<std::vector<uint32_t>> ParseEnvIds(
     if (seen[ids[i]]) return BadField(field, absl::StrCat(ids[i], " is named twice"));
     seen[ids[i]] = true;
   }
+  return ids;
+}
+
+absl::StatusOr<std::vector<uint32_t>> ParseResetIds(const v1::ResetRequest& request,
+                                                    uint32_t num_envs) {
+  if (!request.has_reset_mask()) return ParseEnvIds(request.env_ids(), num_envs);
+  if (!request.env_ids().empty()) return BadField("reset_mask", "only allowed without env_ids");
+  ASSIGN_OR_RETURN(
+      const TensorView mask,
+      ParseTensor(request.reset_mask(),
+                  {"reset_mask", DType::kBool, {static_cast<int64_t>(num_envs)}, "[num_envs]"}));
+  std::vector<uint32_t> ids;
+  for (uint32_t id = 0; id < num_envs; ++id) {
+    if (mask.values<uint8_t>()[id] != 0) ids.push_back(id);
+  }
+  if (ids.empty())
+    return BadTensor("reset_mask", "all false; at least one environment is to be named");
   return ids;
 }
 

@@ -45,6 +45,10 @@ absl::StatusOr<std::vector<uint32_t>> ParseEnvIds(
 absl::StatusOr<std::optional<ReplayKey>> ParseReplayKey(const v1::RequestContext& context,
                                                         const google::protobuf::Message& request);
 
+// The same for a Reset, which may name them by a mask.
+absl::StatusOr<std::vector<uint32_t>> ParseResetIds(const v1::ResetRequest& request,
+                                                    uint32_t num_envs);
+
 // `n` is the number of environments named. The result may point into the request, which outlives
 // it. An `episode` or `state` init is left to rpc/, which knows where files and states are.
 absl::StatusOr<ResetArgs> ParseReset(const v1::ResetRequest& request, const SessionConfig& config,

@@ -66,6 +66,10 @@ void AddOptions(const WorldSpec& spec, bool episodes, v1::SimulatorSpec& out) {
   out.set_determinism(spec.device == "cpu" ? v1::DETERMINISM_BATCH_INVARIANT
                                            : v1::DETERMINISM_SAME_BATCH);
   out.add_auto_resets(v1::AUTO_RESET_NONE);
+  if (spec.reset_pool_size > 0) {
+    out.add_auto_resets(v1::AUTO_RESET_NEXT_STEP);
+    out.add_auto_resets(v1::AUTO_RESET_SAME_STEP);
+  }
   for (std::string_view rpc : AnsweredRpcs()) out.add_rpcs(std::string(rpc));
   if (spec.reset_pool_size > 0) out.add_inits("pool");
   out.add_inits("frames");

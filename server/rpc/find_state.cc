@@ -6,6 +6,13 @@
 
 namespace gwm::server {
 
+absl::StatusOr<SessionCall> FindForReset(const RpcDeps& deps, std::shared_ptr<CallHandle> call,
+                                         const v1::ResetRequest& request) {
+  ASSIGN_OR_RETURN(SessionUse session, deps.sessions->Find(request.session_id()));
+  ASSIGN_OR_RETURN(auto env_ids, ParseResetIds(request, session->num_envs()));
+  return SessionCall{std::move(call), std::move(session), std::move(env_ids), deps.clock};
+}
+
 absl::StatusOr<SessionCall> FindEnv(const RpcDeps& deps, std::shared_ptr<CallHandle> call,
                                     const std::string& session_id, uint32_t env_id) {
   ASSIGN_OR_RETURN(SessionUse session, deps.sessions->Find(session_id));

@@ -25,6 +25,9 @@ absl::StatusOr<SessionCall> FindSession(const RpcDeps& deps, std::shared_ptr<Cal
   return SessionCall{std::move(call), std::move(session), std::move(env_ids), deps.clock};
 }
 
+absl::StatusOr<SessionCall> FindForReset(const RpcDeps& deps, std::shared_ptr<CallHandle> call,
+                                         const v1::ResetRequest& request);
+
 // The same for a request that names one environment, env_id.
 absl::StatusOr<SessionCall> FindEnv(const RpcDeps& deps, std::shared_ptr<CallHandle> call,
                                     const std::string& session_id, uint32_t env_id);

@@ -124,7 +124,7 @@ grpc::ServerUnaryReactor* SimulatorService::Reset(grpc::CallbackServerContext* c
   return Enqueue(deps_, "Simulator.Reset", context, *request, reply,
                  [&](auto call) -> absl::Status {
                    const WorldSpec& spec = deps_.device->spec();
-                   ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
+                   ASSIGN_OR_RETURN(SessionCall target, FindForReset(deps_, call, *request));
                    ASSIGN_OR_RETURN(ResetArgs args, ParseReset(*request, target.session->config(),
                                                                target.env_ids.size(), spec));
                    if (request->has_episode()) {

@@ -24,7 +24,7 @@ std::vector<Begun> BeginAll(const std::vector<StepBatchEntry>& entries,
       entry.work->Refuse(own.status());
       continue;
     }
-    if (own->empty()) continue;  // answered by itself
+    if (entry.work->answered()) continue;
     begun.push_back({entry, own->size()});
     std::move(own->begin(), own->end(), std::back_inserter(rows));
   }
@@ -56,7 +56,9 @@ void RunStepBatch(World& world, const std::vector<StepBatchEntry>& entries, absl
   const std::vector<Begun> begun = BeginAll(entries, rows);
   if (begun.empty()) return;
   const StepOptions options{.sampler_calls = begun.front().entry.work->sampler_calls()};
-  auto results = world.Step(rows, options);
+  // Without a row there is nothing to ask the world for.
+  absl::StatusOr<std::vector<StepRow>> results = std::vector<StepRow>();
+  if (!rows.empty()) results = world.Step(rows, options);
   const size_t batch_rows = rows.size();
   rows.clear();  // the works hold what they need of the old states
   if (results.ok() && results->size() != batch_rows) {

@@ -57,10 +57,11 @@ class StepWork : public Work {
   int rows() const { return rows_; }
   int sampler_calls() const { return sampler_calls_; }
 
-  // The rows to compute, `rows()` of them; or none: the work has answered already and Complete is
-  // not called. An error is handed to Refuse. Called again when a batch that did not fit into
-  // memory is tried in smaller parts.
+  // The rows to compute, at most `rows()` of them. An error is handed to Refuse. Called again when
+  // a batch that did not fit into memory is tried in smaller parts.
   virtual absl::StatusOr<std::vector<StepRequest>> Begin() = 0;
+  // After Begin: nothing is left to do, and Complete is not to be called.
+  virtual bool answered() const { return false; }
   // One result for each row of Begin.
   virtual void Complete(World& world, std::span<StepRow> results, const RunTiming& timing) = 0;
 

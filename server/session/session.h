@@ -23,6 +23,8 @@
 
 namespace gwm::server {
 
+enum class AutoReset { kNone, kNextStep, kSameStep };
+
 struct SessionConfig {
   uint32_t num_envs = 1;  // at first; a fork may add more
   uint64_t seed = 0;
@@ -31,9 +33,10 @@ struct SessionConfig {
   absl::Duration idle_ttl = absl::Seconds(300);
   absl::Duration max_lifetime = absl::Hours(24);
   uint32_t max_episode_steps = 0;  // 0: episodes are never truncated
-  uint64_t max_replay_bytes = 0;   // of replies kept for repeated calls
-  std::string client_id;           // whose it is; empty: nobody's
-  bool evictable = false;          // may be ended to make room for another session
+  AutoReset auto_reset = AutoReset::kNone;
+  uint64_t max_replay_bytes = 0;  // of replies kept for repeated calls
+  std::string client_id;          // whose it is; empty: nobody's
+  bool evictable = false;         // may be ended to make room for another session
 };
 
 enum class EnvPhase { kNeedsReset, kRunning, kDone, kFailed };

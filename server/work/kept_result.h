@@ -22,6 +22,9 @@ class KeptResult final : public StoredReply {
     if (!result_.ok()) return;
     result_->replayed = true;
     for (const auto& [name, tensor] : result_->observations) bytes_ += tensor.data.size();
+    if constexpr (requires { result_->final_observations; }) {
+      for (const auto& [name, tensor] : result_->final_observations) bytes_ += tensor.data.size();
+    }
   }
   size_t bytes() const override { return bytes_; }
   const absl::StatusOr<Result>& result() const { return result_; }

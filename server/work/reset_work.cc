@@ -13,6 +13,27 @@ uint32_t PoolIndex(uint64_t seed, uint32_t env, uint64_t episode, uint32_t size)
   return static_cast<uint32_t>(Mix(Mix(Mix(seed) ^ env) ^ episode) % size);
 }
 
+absl::StatusOr<std::vector<uint32_t>> BeginNextEpisodes(World& world,
+                                                        const std::vector<Env*>& envs) {
+  const auto pool_size = static_cast<uint32_t>(world.spec().reset_pool_size);
+  std::vector<uint32_t> entries;
+  std::vector<ResetRequest> requests;
+  for (Env* env : envs) {
+    ++env->resets;
+    env->steps = 0;
+    env->phase = EnvPhase::kRunning;
+    entries.push_back(PoolIndex(env->seed, env->noise_env, env->episode(), pool_size));
+    requests.push_back({.frames = {}, .pool_index = static_cast<int>(entries.back())});
+  }
+  ASSIGN_OR_RETURN(const auto states, world.Reset(requests));
+  if (states.size() != envs.size()) return absl::InternalError("states are missing");
+  for (size_t i = 0; i < envs.size(); ++i) {
+    envs[i]->state = states[i];
+    ASSIGN_OR_RETURN(envs[i]->cameras, world.Cameras(states[i]));
+  }
+  return entries;
+}
+
 ResetWork::ResetWork(SessionCall call, ResetArgs args, Answer<ResetResult> answer)
     : Work(call.call, &*call.session),
       call_(std::move(call)),

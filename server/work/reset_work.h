@@ -57,6 +57,11 @@ class ResetWork : public Work {
   Answer<ResetResult> answer_;
 };
 
+// Device thread. Starts the next episode of each from the pool. Returns the entries that they
+// started from. An error may leave some of them changed. Requires a pool.
+absl::StatusOr<std::vector<uint32_t>> BeginNextEpisodes(World& world,
+                                                        const std::vector<Env*>& envs);
+
 // The entry of a pool of `size` that an episode starts from: a function of its arguments alone.
 uint32_t PoolIndex(uint64_t seed, uint32_t env, uint64_t episode, uint32_t size);
 

@@ -23,6 +23,12 @@ const char* WhyNot(EnvPhase phase) {
   return "";
 }
 
+absl::Status NotRunning(uint32_t env_id, EnvPhase phase) {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat("environment ", env_id, WhyNot(phase), ": it needs a Reset"),
+                   {.reason = std::string(kNeedsReset), .field = "env_ids"});
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<Env>> ReadStates(const Session& session,
@@ -39,10 +45,14 @@ absl::StatusOr<std::vector<Env>> ReadStates(const Session& session,
 
 absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
                                              const std::vector<uint32_t>& env_ids) {
-  return ReadRunning(session, env_ids, {});
+  ASSIGN_OR_RETURN(std::vector<Env> envs, session.Read(env_ids));
+  for (size_t row = 0; row < envs.size(); ++row) {
+    if (envs[row].phase != EnvPhase::kRunning) return NotRunning(env_ids[row], envs[row].phase);
+  }
+  return envs;
 }
 
-absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
+absl::StatusOr<std::vector<Env>> ReadForStep(const Session& session,
                                              const std::vector<uint32_t>& env_ids,
                                              const std::vector<uint64_t>& expected_step) {
   ASSIGN_OR_RETURN(std::vector<Env> envs, session.Read(env_ids));
@@ -52,12 +62,12 @@ absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
                         absl::StrCat(expected_step[row], ", but environment ", env_ids[row],
                                      " has made ", envs[row].steps, " steps"));
   }
+  const bool resets = session.config().auto_reset == AutoReset::kNextStep;
   for (size_t row = 0; row < envs.size(); ++row) {
-    if (envs[row].phase == EnvPhase::kRunning) continue;
-    return MakeError(
-        absl::StatusCode::kFailedPrecondition,
-        absl::StrCat("environment ", env_ids[row], WhyNot(envs[row].phase), ": it needs a Reset"),
-        {.reason = std::string(kNeedsReset), .field = "env_ids"});
+    const EnvPhase phase = envs[row].phase;
+    const bool ended = phase == EnvPhase::kDone || phase == EnvPhase::kFailed;
+    if (phase == EnvPhase::kRunning || (resets && ended)) continue;
+    return NotRunning(env_ids[row], phase);
   }
   return envs;
 }

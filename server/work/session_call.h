@@ -48,7 +48,9 @@ absl::StatusOr<std::vector<Env>> ReadStates(const Session& session,
                                             const std::vector<uint32_t>& env_ids);
 // As ReadRunning; before that, Aborted / STEP_CONFLICT unless each environment has made as many
 // steps as `expected_step` says. Empty: not checked.
-absl::StatusOr<std::vector<Env>> ReadRunning(const Session& session,
+// Sessions that reset at the next step may also have environments whose episode ended or that
+// failed.
+absl::StatusOr<std::vector<Env>> ReadForStep(const Session& session,
                                              const std::vector<uint32_t>& env_ids,
                                              const std::vector<uint64_t>& expected_step);
 

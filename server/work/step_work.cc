@@ -7,6 +7,7 @@
 #include "server/base/error.h"
 #include "server/base/status.h"
 #include "server/work/kept_result.h"
+#include "server/work/reset_work.h"
 
 namespace gwm::server {
 
@@ -26,17 +27,21 @@ SessionStepWork::SessionStepWork(SessionCall call, StepArgs args, Answer<StepRes
 
 absl::StatusOr<std::vector<StepRequest>> SessionStepWork::Begin() {
   ASSIGN_OR_RETURN(auto kept, FindKept<StepResult>(*call_.session, args_.replay));
+  std::vector<StepRequest> rows;
   if (kept.has_value()) {
+    answered_ = true;
     Reply(*std::move(kept));
-    return std::vector<StepRequest>();
+    return rows;
   }
-  ASSIGN_OR_RETURN(envs_, ReadRunning(*call_.session, call_.env_ids, args_.expected_step));
+  ASSIGN_OR_RETURN(envs_, ReadForStep(*call_.session, call_.env_ids, args_.expected_step));
+  waiting_.clear();
   const size_t action_dim = args_.actions.size() / envs_.size();
-  std::vector<StepRequest> rows(envs_.size());
-  for (size_t row = 0; row < rows.size(); ++row) {
-    rows[row] = {.state = envs_[row].state,
-                 .action = args_.actions.subspan(row * action_dim, action_dim),
-                 .noise = NextNoise(envs_[row])};
+  for (size_t row = 0; row < envs_.size(); ++row) {
+    waiting_.push_back(envs_[row].phase != EnvPhase::kRunning);
+    if (waiting_.back()) continue;
+    rows.push_back({.state = envs_[row].state,
+                    .action = args_.actions.subspan(row * action_dim, action_dim),
+                    .noise = NextNoise(envs_[row])});
   }
   return rows;
 }
@@ -68,19 +73,94 @@ void SessionStepWork::Advance(const StepRow& row, Env& env, StepResult& result) 
   result.row_status.push_back(row.status);
 }
 
+void SessionStepWork::AppendWaiting(StepResult& result) {
+  result.reward.push_back(0);
+  result.terminated.push_back(0);
+  result.truncated.push_back(0);
+  result.success.push_back(0);
+  result.success_probability.push_back(0);
+  result.step_index.push_back(0);
+  result.row_status.push_back(absl::OkStatus());
+}
+
+void SessionStepWork::AdvanceAll(std::span<StepRow> rows, StepResult& result) {
+  auto next = rows.begin();
+  for (size_t row = 0; row < envs_.size(); ++row) {
+    if (!waiting_[row]) {
+      Advance(*next, envs_[row], result);
+      next->next = nullptr;  // no state outlives the answer unseen
+      ++next;
+    } else {
+      AppendWaiting(result);
+    }
+    result.reset.push_back(0);
+    result.episode.push_back(envs_[row].episode());
+  }
+}
+
+std::vector<uint32_t> SessionStepWork::FreshRows() const {
+  const bool same_step = call_.session->config().auto_reset == AutoReset::kSameStep;
+  std::vector<uint32_t> rows;
+  for (uint32_t row = 0; row < envs_.size(); ++row) {
+    const bool ended = same_step && envs_[row].phase != EnvPhase::kRunning;
+    if (waiting_[row] || ended) rows.push_back(row);
+  }
+  return rows;
+}
+
+Viewed SessionStepWork::View(size_t row) const {
+  const Env& env = envs_[row];
+  return {env.state, args_.camera.has_value() ? std::vector{*args_.camera} : env.cameras};
+}
+
+absl::Status SessionStepWork::KeepFinal(World& world, const std::vector<uint32_t>& rows,
+                                        StepResult& result) const {
+  std::vector<Viewed> views;
+  bool any = false;
+  for (uint32_t row : rows) {
+    result.final_rows.push_back(row);
+    result.final_step_index.push_back(envs_[row].steps);
+    views.push_back(View(row));
+    any = any || envs_[row].state != nullptr;
+  }
+  // Of failed rows alone there is nothing to show.
+  if (!any) return absl::OkStatus();
+  ASSIGN_OR_RETURN(result.final_observations, Observe(world, views, args_.observations));
+  return absl::OkStatus();
+}
+
+absl::Status SessionStepWork::BeginFresh(World& world, const std::vector<uint32_t>& rows,
+                                         StepResult& result) {
+  if (rows.empty()) return absl::OkStatus();
+  if (call_.session->config().auto_reset == AutoReset::kSameStep) {
+    RETURN_IF_ERROR(KeepFinal(world, rows, result));
+  }
+  std::vector<Env*> envs;
+  for (uint32_t row : rows) envs.push_back(&envs_[row]);
+  ASSIGN_OR_RETURN(const std::vector<uint32_t> entries, BeginNextEpisodes(world, envs));
+  result.pool_indices.resize(envs_.size(), 0);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    result.reset[rows[i]] = 1;
+    result.episode[rows[i]] = envs[i]->episode();
+    result.step_index[rows[i]] = 0;
+    result.pool_indices[rows[i]] = entries[i];
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<StepResult> SessionStepWork::Finish(World& world, std::span<StepRow> rows,
                                                    const RunTiming& timing) {
   StepResult result{.timing = timing};
-  std::vector<Viewed> views;
-  for (size_t row = 0; row < rows.size(); ++row) {
-    Advance(rows[row], envs_[row], result);
-    // Moved, so that no state outlives the answer unseen.
-    views.push_back({std::move(rows[row].next),
-                     args_.camera.has_value() ? std::vector{*args_.camera} : envs_[row].cameras});
-  }
+  const auto lost =
+      std::find_if(rows.begin(), rows.end(), [](const StepRow& row) { return !row.status.ok(); });
   const bool all_failed =
+      rows.size() == envs_.size() &&
       std::none_of(rows.begin(), rows.end(), [](const StepRow& row) { return row.status.ok(); });
+  AdvanceAll(rows, result);
   if (!all_failed) {
+    RETURN_IF_ERROR(BeginFresh(world, FreshRows(), result));
+    std::vector<Viewed> views;
+    for (size_t row = 0; row < envs_.size(); ++row) views.push_back(View(row));
     ASSIGN_OR_RETURN(result.observations, Observe(world, views, args_.observations));
   }
   const absl::Time now = call_.clock->Now();
@@ -88,7 +168,7 @@ absl::StatusOr<StepResult> SessionStepWork::Finish(World& world, std::span<StepR
   result.busy = now - timing.started;
   // With nothing to show, the row's own status is the answer.
   absl::StatusOr<StepResult> answer = std::move(result);
-  if (all_failed) answer = rows.front().status;
+  if (all_failed) answer = lost->status;
   RETURN_IF_ERROR(
       call_.session->Commit(call_.env_ids, std::move(envs_), ForReplay(args_.replay, answer)));
   return answer;

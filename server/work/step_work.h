@@ -28,8 +28,15 @@ struct StepResult {
   std::vector<uint8_t> success;
   std::vector<float> success_probability;
   std::vector<uint64_t> step_index;
+  std::vector<uint8_t> reset;          // an episode began
+  std::vector<uint64_t> episode;       // the present one
+  std::vector<uint32_t> pool_indices;  // of rows whose episode began; empty when none did
   std::vector<absl::Status> row_status;
   Observations observations;
+  // Rows that ended an episode and began the next one at once, as they were at the end.
+  std::vector<uint32_t> final_rows;
+  std::vector<uint64_t> final_step_index;
+  Observations final_observations;
   RunTiming timing;
   absl::Duration busy;
   bool replayed = false;  // computed before, for the same call
@@ -40,6 +47,7 @@ class SessionStepWork : public StepWork {
   SessionStepWork(SessionCall call, StepArgs args, Answer<StepResult> answer);
 
   absl::StatusOr<std::vector<StepRequest>> Begin() override;
+  bool answered() const override { return answered_; }
   void Complete(World& world, std::span<StepRow> results, const RunTiming& timing) override;
   void Refuse(const absl::Status& status) override { Reply(status); }
 
@@ -48,11 +56,22 @@ class SessionStepWork : public StepWork {
   absl::StatusOr<StepResult> Finish(World& world, std::span<StepRow> rows, const RunTiming& timing);
   // Moves one environment on and appends its row to the result.
   void Advance(const StepRow& row, Env& env, StepResult& result) const;
+  // The row of an environment that waits for its reset: no reward, no end.
+  static void AppendWaiting(StepResult& result);
+  // Advance for all; rows that wait for their reset take none of `rows`.
+  void AdvanceAll(std::span<StepRow> rows, StepResult& result);
+  // The rows whose next episode begins in this step.
+  std::vector<uint32_t> FreshRows() const;
+  absl::Status KeepFinal(World& world, const std::vector<uint32_t>& rows, StepResult& result) const;
+  absl::Status BeginFresh(World& world, const std::vector<uint32_t>& rows, StepResult& result);
+  Viewed View(size_t row) const;
 
   SessionCall call_;
   StepArgs args_;
   Answer<StepResult> answer_;
-  std::vector<Env> envs_;  // as they were at Begin
+  std::vector<Env> envs_;      // as they were at Begin, then as they will be
+  std::vector<bool> waiting_;  // per row: its episode had ended before this step
+  bool answered_ = false;
 };
 
 // The noise of the env's next step.

@@ -182,6 +182,54 @@ def test_max_episode_steps_truncates_and_needs_a_reset(client: gwm.Client) -> No
         assert made.reset().episode.tolist() == [1]
 
 
+@pytest.mark.parametrize("mode", ["next_step", "same_step"])
+def test_episodes_that_begin_by_themselves_equal_those_begun_by_hand(client: gwm.Client, mode: str) -> None:
+    settings: dict[str, Any] = {"seed": 4, "observations": ["rgb"], "max_episode_steps": 2}
+    with (
+        client.create_session(2, **settings) as by_hand,
+        client.create_session(2, auto_reset=mode, **settings) as by_itself,
+    ):
+        start = by_hand.reset()
+        np.testing.assert_array_equal(by_itself.reset().observations["rgb"], start.observations["rgb"])
+        for step in range(2):
+            actions = random_actions(client, 2, step)
+            expected, seen = by_hand.step(actions), by_itself.step(actions)
+        assert seen.truncated.all()
+        np.testing.assert_array_equal(seen.reward, expected.reward)
+        second = by_hand.reset()
+        if mode == "next_step":
+            np.testing.assert_array_equal(seen.observations["rgb"], expected.observations["rgb"])
+            seen = by_itself.step(random_actions(client, 2, 9))
+            assert seen.reward.tolist() == [0, 0]
+            assert not (seen.terminated | seen.truncated).any()
+            assert seen.final is None
+        else:
+            assert seen.final is not None
+            assert seen.final.rows.tolist() == [0, 1]
+            assert seen.final.step_index.tolist() == [2, 2]
+            np.testing.assert_array_equal(seen.final.observations["rgb"], expected.observations["rgb"])
+        assert seen.reset is not None
+        assert seen.reset.all()
+        assert seen.step_index.tolist() == [0, 0]
+        np.testing.assert_array_equal(seen.episode, second.episode)
+        np.testing.assert_array_equal(seen.observations["rgb"], second.observations["rgb"])
+        actions = random_actions(client, 2, 5)
+        np.testing.assert_array_equal(
+            by_itself.step(actions).observations["rgb"], by_hand.step(actions).observations["rgb"]
+        )
+
+
+def test_a_mask_names_the_environments_to_reset(client: gwm.Client, session: gwm.Session) -> None:
+    session.step(random_actions(client, 2))
+    reply = session.reset(reset_mask=np.array([False, True]))
+    assert reply.episode.tolist() == [1]
+    assert session.resync().tolist() == [1, 0]
+    for mask in (np.zeros(2, np.bool_), np.ones(3, np.bool_)):
+        with pytest.raises(gwm.InvalidRequestError) as caught:
+            session.reset(reset_mask=mask)
+        assert caught.value.field.startswith("reset_mask")
+
+
 BadCall = Callable[[gwm.Session, np.ndarray], Any]
 BAD_CALLS: dict[str, tuple[BadCall, str, str]] = {
     "unknown environment": (lambda s, a: s.step(a[:1], env_ids=[7]), "BAD_FIELD", "env_ids"),

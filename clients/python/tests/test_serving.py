@@ -230,7 +230,6 @@ def test_a_tensor_whose_bytes_do_not_fit_is_refused(client: gwm.Client) -> None:
         ({"num_envs": 9}, "LIMIT", "num_envs"),
         ({"idle_ttl_s": 0.1}, "LIMIT", "idle_ttl"),
         ({"max_lifetime_s": 1e6}, "LIMIT", "max_lifetime"),
-        ({"auto_reset": "same_step"}, "BAD_FIELD", "auto_reset"),
         ({"sampler_calls": 2}, "BAD_FIELD", "sampler.calls"),
         ({"observations": ["latent"]}, "BAD_FIELD", "observations[0]"),
         ({"model_id": "other"}, "UNKNOWN", "model_id"),

@@ -418,6 +418,24 @@ TEST_F(ClientTest, KeepsCodeAndMessageWhenTheDetailsAreGarbage) {
   EXPECT_FALSE(error->retriable());
 }
 
+TEST_F(ClientTest, ReadsEpisodesThatBeganByThemselves) {
+  Session session = client_.CreateSession({.auto_reset = AutoReset::kSameStep});
+  EXPECT_EQ(server_.create_request.auto_reset(), v1::AUTO_RESET_SAME_STEP);
+  *server_.step_reply.mutable_reset() = BoolTensor({2}, {false, true});
+  server_.step_reply.add_episode(3);
+  server_.step_reply.add_episode(4);
+  v1::FinalRows& last = *server_.step_reply.mutable_final();
+  last.add_rows(1);
+  last.add_step_index(50);
+  (*last.mutable_observations())["latent"] = FloatTensor({1, 2}, {0.5F, -1.0F});
+  const StepResult step = session.Step(Zeros({2, 4}));
+  EXPECT_THAT(step.reset, ElementsAre(false, true));
+  EXPECT_THAT(step.episode, ElementsAre(3, 4));
+  EXPECT_THAT(step.final_rows.rows, ElementsAre(1));
+  EXPECT_THAT(step.final_rows.step_index, ElementsAre(50));
+  EXPECT_THAT(step.final_rows.observations.at("latent").values<float>(), ElementsAre(0.5F, -1.0F));
+}
+
 TEST_F(ClientTest, NamesEachStepAndSaysWhereTheEnvironmentsAre) {
   server_.session.set_replays_calls(true);
   Session session = client_.CreateSession();

@@ -56,7 +56,7 @@ TEST_F(SessionRpcTest, RejectsBadSettingsWithTheFieldsName) {
        "BAD_FIELD", "idle_ttl"},
       {[](auto& r) { r.mutable_max_lifetime()->set_seconds(-1); }, grpc::INVALID_ARGUMENT,
        "BAD_FIELD", "max_lifetime"},
-      {[](auto& r) { r.set_auto_reset(v1::AUTO_RESET_SAME_STEP); }, grpc::INVALID_ARGUMENT,
+      {[](auto& r) { r.set_auto_reset(static_cast<v1::AutoReset>(9)); }, grpc::INVALID_ARGUMENT,
        "BAD_FIELD", "auto_reset"},
   };
   for (const Case& one : cases) {

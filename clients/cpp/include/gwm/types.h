@@ -115,6 +115,13 @@ struct FromPool {
   std::vector<uint32_t> indices;
 };
 
+// What happens when an episode ends; the modes are those of gymnasium.
+enum class AutoReset {
+  kNone = 1,      // the environment needs a Reset
+  kNextStep = 2,  // the next Step ignores the environment's action and resets it
+  kSameStep = 3,  // the Step that ends an episode also starts the next one
+};
+
 // In all options below: `timeout` 0 means the client's default.
 struct SessionOptions {
   uint32_t num_envs = 1;
@@ -123,7 +130,8 @@ struct SessionOptions {
   std::vector<std::string> observations;  // what Reset and Step return unless they name others
   std::chrono::milliseconds idle_ttl{0};  // 0: the server's default
   uint32_t max_episode_steps = 0;         // 0: never truncated
-  bool evictable = false;                 // may be ended when another session needs the room
+  AutoReset auto_reset = AutoReset::kNone;
+  bool evictable = false;  // may be ended when another session needs the room
   std::chrono::milliseconds timeout{0};
 };
 
@@ -169,6 +177,12 @@ struct StepTiming {
   uint32_t batch_rows = 0;
   uint32_t sampler_calls = 0;
 };
+// k rows of a step that ended an episode and began the next one at once, as they were at the end.
+struct FinalRows {
+  std::vector<uint32_t> rows;                  // ascending
+  std::vector<uint64_t> step_index;            // steps that the episodes had
+  std::map<std::string, Tensor> observations;  // each [k, ...]
+};
 struct StepResult {
   std::vector<float> reward;  // n
   std::vector<bool> terminated;
@@ -176,8 +190,11 @@ struct StepResult {
   std::vector<bool> success;
   std::vector<float> success_probability;
   std::vector<uint64_t> step_index;
+  std::vector<bool> reset;        // an episode began in this step, by itself
+  std::vector<uint64_t> episode;  // number of the present episode
   std::vector<RowStatus> row_status;
   std::map<std::string, Tensor> observations;  // each [n, ...]
+  FinalRows final_rows;                        // empty unless AutoReset::kSameStep
   StepTiming timing;
   bool replayed = false;  // the stored reply of a call that was repeated
 };

@@ -121,7 +121,8 @@ class Client:
 
         seed: None lets the server draw one (Session.seed tells it). observations: what reset and step return
         by default; names of spec().observations. sampler_calls: denoiser calls per step, 0 for the model's
-        default. auto_reset: "none", "next_step" or "same_step"; what the server cannot do it refuses.
+        default. auto_reset: what happens when an episode ends, as gymnasium's AutoresetMode: "none",
+        "next_step" or "same_step"; spec().raw.auto_resets lists what the server can do.
         max_episode_steps: steps after which an episode is truncated, 0 for never. idle_ttl_s: the session
         expires this long after its last call. evictable: it may also be ended when another session needs the
         room.

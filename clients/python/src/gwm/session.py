@@ -17,6 +17,7 @@ from gwm.types import (
     Array,
     Camera,
     EpisodeFrame,
+    FinalRows,
     Images,
     ImagineChunk,
     ResetResult,
@@ -90,12 +91,14 @@ class Session:
         episode: EpisodeFrame | None = None,
         state: StateRef | None = None,
         pool_indices: Sequence[int] | None = None,
+        reset_mask: Array | None = None,
         observations: Sequence[str] | None = None,
     ) -> ResetResult:
         """Starts new episodes from `frames`, from `episode`, or from the server's pool of real frames; or
         goes on from `state`: its episode, its step and, without a seed, its random numbers.
 
-        seed: replaces the environments' seed, so that the same actions give the same bits again.
+        seed: replaces the environments' seed, so that the same actions give the same bits again. reset_mask:
+        bool [num_envs], the environments to reset, instead of env_ids.
         """
         if sum(init is not None for init in (frames, episode, state)) > 1:
             raise ValueError("give one of frames or episode or state")
@@ -108,12 +111,14 @@ class Session:
             state=state.to_proto() if state is not None else None,
             observations=observations,
             pool_indices=pool_indices,
+            reset_mask=to_tensor(reset_mask, np.bool_) if reset_mask is not None else None,
             context=self._named_call(),
         )
         reply = self._call("Reset", request, idempotent=self._replays)
         # A server without states to start from does not tell.
         steps = np.array(reply.step_index or [0] * len(reply.episode), np.uint64)
-        self._note_steps(env_ids, steps)
+        named = env_ids if reset_mask is None else np.flatnonzero(reset_mask).tolist()
+        self._note_steps(named, steps)
         return ResetResult(
             observations=from_tensor_map(reply.observations),
             episode=np.array(reply.episode, np.uint64),
@@ -159,6 +164,10 @@ class Session:
             failed=_failed(reply.row_status, len(reply.step_index)),
             timing=_timing(reply.timing),
             replayed=reply.replayed,
+            reset=from_tensor(reply.reset) if reply.HasField("reset") else None,
+            episode=np.array(reply.episode, np.uint64),
+            pool_indices=np.array(reply.pool_indices, np.uint32),
+            final=_final_rows(reply.final) if reply.HasField("final") else None,
         )
 
     def render(
@@ -348,6 +357,14 @@ def _failed(statuses: Sequence[simulator_pb2.RowStatus], rows: int) -> Array:
     for row, status in enumerate(statuses):
         failed[row] = status.code != 0
     return failed
+
+
+def _final_rows(final: simulator_pb2.FinalRows) -> FinalRows:
+    return FinalRows(
+        rows=np.array(final.rows, np.uint32),
+        observations=from_tensor_map(final.observations),
+        step_index=np.array(final.step_index, np.uint64),
+    )
 
 
 def _timing(timing: simulator_pb2.StepTiming) -> Timing:

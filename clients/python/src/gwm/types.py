@@ -199,6 +199,15 @@ class ResetResult:
 
 
 @dataclass(frozen=True)
+class FinalRows:
+    """k rows of a step that ended an episode and began the next one at once, as they were at the end."""
+
+    rows: Array  # u32 [k], ascending
+    observations: dict[str, Array]  # each [k, ...]
+    step_index: Array  # u64 [k]: steps that the episodes had
+
+
+@dataclass(frozen=True)
 class StepResult:
     """One step of n environments."""
 
@@ -212,6 +221,11 @@ class StepResult:
     failed: Array  # bool [n]: the row's result was not finite; it needs a reset
     timing: Timing
     replayed: bool = False  # the stored reply of a call that was repeated
+    # Of sessions with auto_reset:
+    reset: Array | None = None  # bool [n]: an episode began in this step
+    episode: Array | None = None  # u64 [n]: number of the present episode
+    pool_indices: Array | None = None  # u32 [n], of rows whose episode began; [0] when none did
+    final: FinalRows | None = None
 
 
 @dataclass(frozen=True)

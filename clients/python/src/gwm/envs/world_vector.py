@@ -10,19 +10,29 @@ import numpy as np
 import numpy.typing as npt
 from gwm.client import Client
 from gwm.envs.spaces import action_space, observation_space, select_view
+from gwm.session import Session
+from gwm.types import FinalRows, StepResult
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 Array = npt.NDArray[Any]
 
 
+_SERVER_MODES = {
+    AutoresetMode.NEXT_STEP: "next_step",
+    AutoresetMode.SAME_STEP: "same_step",
+    AutoresetMode.DISABLED: "none",
+}
+_STEP_INFOS = ("success", "success_probability", "step_index", "failed")
+
+
 class WorldVectorEnv(VectorEnv[Array, Array, Array]):
     """`num_envs` environments in one session; arguments as in WorldEnv.
 
     autoreset_mode: what happens to an environment whose episode ended, declared in
-    metadata["autoreset_mode"]. NEXT_STEP (default): the next step ignores its action, resets it and returns
-    reward 0. SAME_STEP: it is reset within the step; the last observation is in info["final_obs"]. DISABLED:
-    the caller resets it with reset(options={"reset_mask": ...}).
+    metadata["autoreset_mode"], and done by the server. NEXT_STEP (default): the next step ignores its action,
+    resets it and returns reward 0. SAME_STEP: it is reset within the step; the last observation is in
+    info["final_obs"]. DISABLED: the caller resets it with reset(options={"reset_mask": ...}).
     """
 
     def __init__(
@@ -55,6 +65,7 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
                 observations=[obs],
                 sampler_calls=sampler_calls,
                 max_episode_steps=spec.horizon if horizon is None else horizon,
+                auto_reset=_SERVER_MODES[self.autoreset_mode],
             )
         except BaseException:
             self._client.close()
@@ -89,32 +100,62 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
         batch = np.asarray(actions, np.float32)
         if batch.shape != self.action_space.shape:
             raise ValueError(f"actions have shape {batch.shape}; expected {self.action_space.shape}")
-        resetting = self._done.copy()
-        if resetting.any() and self.autoreset_mode is AutoresetMode.DISABLED:
-            ended = np.flatnonzero(resetting).tolist()
+        if self._done.any() and self.autoreset_mode is AutoresetMode.DISABLED:
+            ended = np.flatnonzero(self._done).tolist()
             raise ValueError(
                 f"the episodes of environments {ended} ended; reset them with options['reset_mask']"
             )
-        rewards = np.zeros(self.num_envs, np.float64)
-        terminated = np.zeros(self.num_envs, np.bool_)
-        truncated = np.zeros(self.num_envs, np.bool_)
+        result = self._session.step(batch)
+        self._last[:] = select_view(result.observations[self._mode], self._mode, self._view)
+        truncated = result.truncated | result.failed
+        self._done = result.terminated | truncated
+        return (
+            self._last.copy(),
+            result.reward.astype(np.float64),
+            result.terminated,
+            truncated,
+            self._step_infos(result),
+        )
+
+    def _step_infos(self, result: StepResult) -> dict[str, Any]:
+        """Of rows that were stepped: how they fared; of rows whose episode began: which one it is."""
+        began = result.reset if result.reset is not None else np.zeros(self.num_envs, np.bool_)
         infos: dict[str, Any] = {}
-        # The step comes first: when it fails, the environments that wait for their reset still do.
-        stepping = np.flatnonzero(~resetting)
-        if len(stepping):
-            result = self._session.step(batch[stepping], env_ids=stepping.tolist())
-            self._last[stepping] = select_view(result.observations[self._mode], self._mode, self._view)
-            rewards[stepping] = result.reward
-            terminated[stepping] = result.terminated
-            truncated[stepping] = result.truncated | result.failed
-            names = ("success", "success_probability", "step_index", "failed")
-            infos = self._scatter({name: getattr(result, name) for name in names}, stepping)
-            self._done[stepping] = terminated[stepping] | truncated[stepping]
-        if resetting.any():
-            infos = merge_infos(infos, self._reset_rows(np.flatnonzero(resetting), None))
-        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
-            infos = self._reset_in_same_step(infos)
-        return self._last.copy(), rewards, terminated, truncated, infos
+        stepped = np.flatnonzero(~began)
+        if len(stepped):
+            infos = self._scatter({name: getattr(result, name)[stepped] for name in _STEP_INFOS}, stepped)
+        fresh = np.flatnonzero(began)
+        if not len(fresh):
+            return infos
+        assert result.episode is not None
+        values = {"episode_index": result.episode[fresh]}
+        if result.pool_indices is not None and len(result.pool_indices):
+            values["pool_index"] = result.pool_indices[fresh]
+        infos = merge_infos(infos, self._scatter(values, fresh))
+        return infos if result.final is None else {**infos, **self._final_infos(result, result.final)}
+
+    def _final_infos(self, result: StepResult, final: FinalRows) -> dict[str, Any]:
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        # Without observations all of these rows failed, and there is nothing to show.
+        if self._mode in final.observations:
+            last = select_view(final.observations[self._mode], self._mode, self._view)
+            for row, observation in zip(final.rows, last, strict=True):
+                final_obs[row] = observation.copy()
+        ended = np.zeros(self.num_envs, np.bool_)
+        ended[final.rows] = True
+        values = {name: getattr(result, name)[final.rows] for name in _STEP_INFOS}
+        values["step_index"] = final.step_index
+        return {
+            "final_obs": final_obs,
+            "_final_obs": ended,
+            "final_info": self._scatter(values, np.asarray(final.rows, np.int64)),
+            "_final_info": ended.copy(),
+        }
+
+    @property
+    def session(self) -> Session:
+        """The session behind it, for what gymnasium has no words for."""
+        return self._session
 
     def render(self) -> tuple[Array, ...] | None:
         """One u8 [H, W, 3] image per environment."""
@@ -153,25 +194,6 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
         if len(result.pool_indices):
             values["pool_index"] = result.pool_indices
         return self._scatter(values, rows)
-
-    def _reset_in_same_step(self, infos: dict[str, Any]) -> dict[str, Any]:
-        rows = np.flatnonzero(self._done)
-        final_obs = np.full(self.num_envs, None, dtype=object)
-        for row in rows:
-            final_obs[row] = self._last[row].copy()
-        final_info = {
-            name: np.where(self._done, value, np.zeros_like(value)) for name, value in infos.items()
-        }
-        ended = self._done.copy()
-        fresh = self._reset_rows(rows, None)
-        kept = {name: np.where(ended, np.zeros_like(value), value) for name, value in infos.items()}
-        final = {
-            "final_obs": final_obs,
-            "_final_obs": ended,
-            "final_info": final_info,
-            "_final_info": ended.copy(),
-        }
-        return {**merge_infos(kept, fresh), **final}
 
     def _scatter(self, values: dict[str, Array], rows: Array) -> dict[str, Any]:
         """Arrays over `rows` -> arrays over all environments, each with its `_name` mask."""

@@ -57,6 +57,7 @@ class LiveSession:
     created_s: float
     max_episode_steps: int
     client_id: str
+    auto_reset: simulator_pb2.AutoReset
     environments: list[Environment]
     replies: ReplayLog
     lease_s: float = 0.0
@@ -114,6 +115,7 @@ class SessionTable:
         max_lifetime_s: float,
         max_episode_steps: int,
         client_id: str,
+        auto_reset: simulator_pb2.AutoReset,
     ) -> LiveSession:
         """Raises Refusal QUOTA when there is no room."""
         self.expire()
@@ -139,6 +141,7 @@ class SessionTable:
             created_s=now_s,
             max_episode_steps=max_episode_steps,
             client_id=client_id,
+            auto_reset=auto_reset,
             environments=[Environment(env_id, worker, seed) for env_id, worker in enumerate(workers)],
             replies=ReplayLog(self._limits.max_replay_bytes),
             lease_s=now_s + min(idle_ttl_s, max_lifetime_s),

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import grpc
 import numpy as np
 import numpy.typing as npt
 from google.protobuf import duration_pb2, timestamp_pb2
 from gwm._generated import scene_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.serving import validate
-from gwm.serving.backend import BackendSpec, Outcome, UnsupportedError
+from gwm.serving.backend import BackendSpec, UnsupportedError
 from gwm.serving.sessions import Environment, LiveSession, SessionTable
 from gwm.serving.status import Refusal
+from gwm.serving.step_rows import DONE, FAILED, RUNNING, StepRow, stack, to_reply
 from gwm.serving.worker import WorkerError
 from gwm.types import Camera
 from gwm.wire import to_tensor
@@ -37,11 +37,12 @@ RPCS = (
     "Server.GetServerInfo",
     "Server.GetLimits",
 )
-_RUNNING = simulator_pb2.EnvStatus.PHASE_RUNNING
-_DONE = simulator_pb2.EnvStatus.PHASE_DONE
-_FAILED = simulator_pb2.EnvStatus.PHASE_FAILED
+AUTO_RESETS = (
+    simulator_pb2.AUTO_RESET_NONE,
+    simulator_pb2.AUTO_RESET_NEXT_STEP,
+    simulator_pb2.AUTO_RESET_SAME_STEP,
+)
 _NEEDS_RESET = simulator_pb2.EnvStatus.PHASE_NEEDS_RESET
-_DATA_LOSS = grpc.StatusCode.DATA_LOSS.value[0]
 _OUTPUT_NAMES = {scene_pb2.RENDER_OUTPUT_RGB: "rgb", scene_pb2.RENDER_OUTPUT_DEPTH: "depth"}
 
 
@@ -73,9 +74,12 @@ class SimulatorService:
             raise Refusal(
                 "LIMIT", f"is {num_envs}; at most {limits.max_envs_per_session} are allowed", "num_envs"
             )
-        if request.auto_reset not in (simulator_pb2.AUTO_RESET_UNSPECIFIED, simulator_pb2.AUTO_RESET_NONE):
+        auto_reset = request.auto_reset or simulator_pb2.AUTO_RESET_NONE
+        if auto_reset not in AUTO_RESETS:
             raise Refusal(
-                "BAD_FIELD", f"is {request.auto_reset}; only AUTO_RESET_NONE is offered", "auto_reset"
+                "BAD_FIELD",
+                f"is {request.auto_reset}; SimulatorSpec.auto_resets lists what is allowed",
+                "auto_reset",
             )
         if request.sampler.calls:
             raise Refusal(
@@ -89,6 +93,7 @@ class SimulatorService:
             max_lifetime_s=self._lifetime_s(request),
             max_episode_steps=request.max_episode_steps,
             client_id=validate.name(request.context.client_id, "context.client_id"),
+            auto_reset=auto_reset,
         )
         return self._session_to_proto(session)
 
@@ -140,17 +145,18 @@ class SimulatorService:
         if request.pool_indices:
             raise Refusal("BAD_FIELD", "must be empty: there is no pool of frames here", "pool_indices")
         with self._table.change(request.session_id) as session:
-            rows = validate.env_ids(request.env_ids, session.num_envs)
+            rows = validate.reset_ids(request, session.num_envs)
             names = self._names(request, session)
             stored = session.replies.find(request)
             if stored is not None:
                 return stored
             chosen = [session.environments[row] for row in rows]
+            seed = request.seed if request.HasField("seed") else None
             start_s = time.monotonic()
-            results = self._run(chosen, lambda env, _: self._reset_one(env, request, names))
+            results = self._run(chosen, lambda env, _: self._begin_episode(env, seed, names))
             elapsed_s = time.monotonic() - start_s
             reply = simulator_pb2.ResetReply(
-                observations=_stack(results, names),
+                observations=stack(results, names),
                 episode=[env.episodes - 1 for env in chosen],
                 timing=_timing(elapsed_s, len(rows)),
             )
@@ -175,11 +181,10 @@ class SimulatorService:
             if stored is not None:
                 return stored
             _require_expected(chosen, request.expected_step)
-            _require_running(chosen)
             start_s = time.monotonic()
-            outcomes = self._run(chosen, lambda env, row: env.worker.step(actions[row], names, pose))
-            elapsed_s = time.monotonic() - start_s
-            reply = self._commit(session, chosen, outcomes, names, elapsed_s)
+            stepped = self._step_rows(session, chosen, actions, names, pose)
+            reply = to_reply(stepped, names)
+            reply.timing.CopyFrom(_timing(time.monotonic() - start_s, len(rows)))
             session.replies.keep(request, rows, reply)
             return reply
 
@@ -199,7 +204,7 @@ class SimulatorService:
             rows = validate.env_ids(request.env_ids, session.num_envs)
             chosen = [session.environments[row] for row in rows]
             for env in chosen:
-                if env.phase in (_NEEDS_RESET, _FAILED):
+                if env.phase in (_NEEDS_RESET, FAILED):
                     raise Refusal(
                         "NEEDS_RESET", f"environment {env.env_id} has no state to look at; reset it first"
                     )
@@ -281,7 +286,7 @@ class SimulatorService:
             if isinstance(result, WorkerError)
         ]
         for env, _ in broken:
-            env.phase = _FAILED
+            env.phase = FAILED
         if broken:
             env, error = broken[0]
             raise Refusal("BUG", f"environment {env.env_id} broke ({error}); it needs a reset")
@@ -290,54 +295,47 @@ class SimulatorService:
             raise Refusal("UNSUPPORTED", str(unsupported))
         return results
 
-    def _reset_one(self, env: Environment, request: Any, names: Sequence[str]) -> dict[str, Array]:
-        if env.phase == _FAILED:
+    def _begin_episode(self, env: Environment, seed: int | None, names: Sequence[str]) -> dict[str, Array]:
+        if env.phase == FAILED:
             self._table.replace_worker(env)
-        if request.HasField("seed"):
-            env.seed, env.episodes = request.seed, 0
+        if seed is not None:
+            env.seed, env.episodes = seed, 0
         observed = env.worker.reset(env.episode_seed(), names)
         env.episodes += 1
         env.step_index = 0
-        env.phase = _RUNNING
+        env.phase = RUNNING
         return observed
 
-    def _commit(
+    def _step_rows(
         self,
         session: LiveSession,
         chosen: Sequence[Environment],
-        outcomes: Sequence[Outcome],
+        actions: Array,
         names: Sequence[str],
-        elapsed_s: float,
-    ) -> simulator_pb2.StepReply:
-        statuses, truncated = [], []
-        for env, outcome in zip(chosen, outcomes, strict=True):
-            finite = bool(np.isfinite(outcome.reward))
-            env.step_index += finite
-            out_of_steps = 0 < session.max_episode_steps <= env.step_index
-            truncated.append(finite and (outcome.truncated or out_of_steps))
-            env.phase = _FAILED if not finite else _DONE if outcome.terminated or truncated[-1] else _RUNNING
-            statuses.append(simulator_pb2.RowStatus() if finite else _non_finite(env))
-        if len(chosen) == 1 and statuses[0].code:
-            raise Refusal("NON_FINITE", statuses[0].message)
-        ok = [not status.code for status in statuses]
-        success = np.array([good and outcome.success for good, outcome in zip(ok, outcomes, strict=True)])
-        rewards = [outcome.reward if good else 0.0 for good, outcome in zip(ok, outcomes, strict=True)]
-        terminated = [good and outcome.terminated for good, outcome in zip(ok, outcomes, strict=True)]
-        observed = [
-            outcome.observations if good else {n: np.zeros_like(v) for n, v in outcome.observations.items()}
-            for good, outcome in zip(ok, outcomes, strict=True)
-        ]
-        return simulator_pb2.StepReply(
-            reward=to_tensor(rewards, np.float32),
-            terminated=to_tensor(terminated, np.bool_),
-            truncated=to_tensor(truncated, np.bool_),
-            success=to_tensor(success, np.bool_),
-            success_probability=to_tensor(success, np.float32),
-            observations=_stack(observed, names),
-            step_index=[env.step_index for env in chosen],
-            row_status=statuses,
-            timing=_timing(elapsed_s, len(chosen)),
+        pose: Array | None,
+    ) -> list[StepRow]:
+        """Steps the environments that run; begins the episodes that the session's auto_reset asks for."""
+        rows = [StepRow(env) for env in chosen]
+        resets_next = session.auto_reset == simulator_pb2.AUTO_RESET_NEXT_STEP
+        waiting = [row for row in rows if resets_next and row.env.phase in (DONE, FAILED)]
+        running = [index for index, row in enumerate(rows) if row not in waiting]
+        _require_running([chosen[index] for index in running])
+        outcomes = self._run(
+            [chosen[index] for index in running],
+            lambda env, position: env.worker.step(actions[running[position]], names, pose),
         )
+        for index, outcome in zip(running, outcomes, strict=True):
+            rows[index].take(outcome, session.max_episode_steps)
+        if len(rows) == 1 and rows[0].status.code:
+            raise Refusal("NON_FINITE", rows[0].status.message)
+        resets_now = session.auto_reset == simulator_pb2.AUTO_RESET_SAME_STEP
+        fresh = [row for row in rows if resets_now and row.env.phase != RUNNING] or waiting
+        for row in fresh:
+            row.final_step = row.env.step_index
+        first = self._run([row.env for row in fresh], lambda env, _: self._begin_episode(env, None, names))
+        for row, observations in zip(fresh, first, strict=True):
+            row.begin(observations, keep_final=resets_now)
+        return rows
 
     def _expires_at(self, session: LiveSession) -> timestamp_pb2.Timestamp:
         return _timestamp(time.time_ns() + round(self._table.seconds_left(session) * 1e9))
@@ -356,7 +354,7 @@ class SimulatorService:
             observations=session.observations,
             idle_ttl=_duration(session.idle_ttl_s),
             max_lifetime=_duration(session.expires_s - session.created_s),
-            auto_reset=simulator_pb2.AUTO_RESET_NONE,
+            auto_reset=session.auto_reset,
             max_episode_steps=session.max_episode_steps,
             lease_expires_at=self._expires_at(session),
             replays_calls=True,
@@ -401,7 +399,7 @@ def spec_to_proto(spec: BackendSpec) -> simulator_pb2.SimulatorSpec:
             Camera(view.intrinsics, view.world_from_cam, view.width, view.height).to_proto()
             for view in spec.views
         ],
-        auto_resets=[simulator_pb2.AUTO_RESET_NONE],
+        auto_resets=AUTO_RESETS,
         rpcs=[name for name in RPCS if name != "Simulator.Render" or outputs],
         inits=["pool"],
         views=rgb.shape[0] if rgb is not None else 0,
@@ -430,19 +428,10 @@ def _require_expected(chosen: Sequence[Environment], expected: Sequence[int]) ->
 
 
 def _require_running(chosen: Sequence[Environment]) -> None:
-    why = {_NEEDS_RESET: "was never reset", _DONE: "has ended its episode", _FAILED: "failed"}
+    why = {_NEEDS_RESET: "was never reset", DONE: "has ended its episode", FAILED: "failed"}
     for env in chosen:
-        if env.phase != _RUNNING:
+        if env.phase != RUNNING:
             raise Refusal("NEEDS_RESET", f"environment {env.env_id} {why[env.phase]}; reset it first")
-
-
-def _non_finite(env: Environment) -> simulator_pb2.RowStatus:
-    message = f"the reward of environment {env.env_id} is not finite; it needs a reset"
-    return simulator_pb2.RowStatus(code=_DATA_LOSS, reason="NON_FINITE", message=message)
-
-
-def _stack(rows: Sequence[dict[str, Array]], names: Sequence[str]) -> dict[str, tensor_pb2.Tensor]:
-    return {name: to_tensor(np.stack([row[name] for row in rows])) for name in names}
 
 
 def _timing(elapsed_s: float, rows: int) -> simulator_pb2.StepTiming:

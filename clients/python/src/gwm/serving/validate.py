@@ -45,6 +45,25 @@ def env_ids(requested: Sequence[int], num_envs: int) -> list[int]:
     return list(requested)
 
 
+def reset_ids(request: Any, num_envs: int) -> list[int]:
+    """The rows of a Reset: env_ids, or those of its mask."""
+    if not request.HasField("reset_mask"):
+        return env_ids(request.env_ids, num_envs)
+    if request.env_ids:
+        raise Refusal("BAD_FIELD", "is only allowed without env_ids", "reset_mask")
+    mask = request.reset_mask
+    if mask.dtype != tensor_pb2.DTYPE_BOOL or list(mask.shape) != [num_envs]:
+        message = f"is {dtype_name(mask.dtype)} {list(mask.shape)}; expected BOOL [{num_envs}]"
+        raise Refusal("BAD_TENSOR", message, "reset_mask")
+    try:
+        rows = [int(row) for row in np.flatnonzero(from_tensor(mask))]
+    except TensorError as error:
+        raise Refusal("BAD_TENSOR", str(error), "reset_mask") from error
+    if not rows:
+        raise Refusal("BAD_TENSOR", "is all false; at least one environment is to be named", "reset_mask")
+    return rows
+
+
 def actions(tensor: tensor_pb2.Tensor, rows: int, field: Field) -> Array:
     """F32 [rows, A], finite, within the range of `field`."""
     where = "actions"
