@@ -40,7 +40,11 @@ class WorldCall : public Work {
         function_(std::move(function)),
         answer_(std::move(answer)) {}
 
-  void Run(World& world, const RunTiming&) override { answer_(function_(world)); }
+  void Run(World& world, const RunTiming&) override {
+    auto result = function_(world);
+    function_ = nullptr;  // no state that it holds outlives the answer
+    answer_(std::move(result));
+  }
   void Refuse(const absl::Status& status) override { answer_(status); }
 
  private:

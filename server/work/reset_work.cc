@@ -43,6 +43,7 @@ ResetWork::ResetWork(SessionCall call, ResetArgs args, Answer<ResetResult> answe
 void ResetWork::Run(World& world, const RunTiming& timing) { Reply(Reset(world, timing)); }
 
 void ResetWork::Reply(absl::StatusOr<ResetResult> result) {
+  args_.start.reset();  // no state outlives the answer
   call_.session.Release();
   answer_(std::move(result));
 }
