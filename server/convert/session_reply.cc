@@ -173,6 +173,17 @@ void FillChunk(ImagineResult result, std::string_view state_key, v1::ImagineChun
   }
 }
 
+void FillPlan(const PlanResult& result, v1::PlanReply& out) {
+  *out.mutable_returns() = ToProto(result.returns);
+  out.set_best(result.best);
+  const size_t action_dim = result.best_actions.size() / result.steps;
+  *out.mutable_best_actions() = ToProto(HostTensor::From<float>(
+      {result.steps, static_cast<int64_t>(action_dim)}, result.best_actions));
+  *out.mutable_terminated() = BoolsToProto(result.terminated);
+  *out.mutable_success() = BoolsToProto(result.success);
+  FillRowStatus(result.row_status, *out.mutable_row_status());
+}
+
 void FillFork(const ForkResult& result, const WorldSpec& spec, const std::string& instance_id,
               v1::ForkReply& out) {
   // The children are there, whatever happened to the session since.

@@ -12,6 +12,7 @@
 #include "server/work/fork_work.h"
 #include "server/work/imagine_rollout.h"
 #include "server/work/perception_work.h"
+#include "server/work/plan.h"
 #include "server/work/reset_work.h"
 #include "server/work/step_work.h"
 
@@ -26,6 +27,7 @@ void FillReset(ResetResult result, v1::ResetReply& out);
 void FillStep(StepResult result, v1::StepReply& out);
 // state_key: seals final states; empty: no seal.
 void FillChunk(ImagineResult result, std::string_view state_key, v1::ImagineChunk& out);
+void FillPlan(const PlanResult& result, v1::PlanReply& out);
 void FillFork(const ForkResult& result, const WorldSpec& spec, const std::string& instance_id,
               v1::ForkReply& out);
 void FillEncode(EncodeResult result, v1::EncodeReply& out);

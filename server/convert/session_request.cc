@@ -325,4 +325,30 @@ absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request, int 
   return args;
 }
 
+absl::StatusOr<PlanArgs> ParsePlan(const v1::PlanRequest& request, int sampler_calls,
+                                   const WorldSpec& spec, const Limits& limits) {
+  PlanArgs args;
+  ASSIGN_OR_RETURN(
+      args.rollout.actions,
+      ParseActions(request.actions(), {kAnySize, kAnySize, spec.action_dim}, "[K, H, A]", spec));
+  const int64_t sequences = request.actions().shape(0);
+  const int64_t steps = request.actions().shape(1);
+  if (sequences > limits.max_imagine_branches || steps > limits.max_imagine_steps) {
+    return BeyondLimit("actions", absl::StrCat("K = ", sequences, ", H = ", steps, "; up to ",
+                                               limits.max_imagine_branches, " sequences of ",
+                                               limits.max_imagine_steps, " steps are allowed"));
+  }
+  if (request.discount() != 0) args.discount = request.discount();
+  if (!(args.discount > 0 && args.discount <= 1)) {
+    return BadField("discount", absl::StrCat(request.discount(), "; above 0, up to 1 is allowed"));
+  }
+  args.rollout.action_rows = args.rollout.branches = static_cast<uint32_t>(sequences);
+  args.rollout.steps = args.rollout.stride = static_cast<uint32_t>(steps);
+  args.rollout.common_noise = true;
+  ASSIGN_OR_RETURN(
+      args.rollout.sampler_calls,
+      ParseSamplerCalls(request.sampler_calls(), "sampler_calls", sampler_calls, spec));
+  return args;
+}
+
 }  // namespace gwm::server

@@ -14,6 +14,7 @@
 #include "server/base/options.h"
 #include "server/session/session.h"
 #include "server/work/imagine_rollout.h"
+#include "server/work/plan.h"
 #include "server/work/render_work.h"
 #include "server/work/reset_work.h"
 #include "server/work/step_work.h"
@@ -58,6 +59,8 @@ absl::StatusOr<StepArgs> ParseStep(const v1::StepRequest& request, const Session
 absl::StatusOr<RenderArgs> ParseRender(const v1::RenderRequest& request, size_t n,
                                        const WorldSpec& spec, const Limits& limits);
 // sampler_calls: when the request names none.
+absl::StatusOr<PlanArgs> ParsePlan(const v1::PlanRequest& request, int sampler_calls,
+                                   const WorldSpec& spec, const Limits& limits);
 absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request, int sampler_calls,
                                          const WorldSpec& spec, const Limits& limits);
 

@@ -1,5 +1,6 @@
 #include "server/rpc/simulator_service.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -28,6 +29,13 @@ namespace {
 void Count(const ResetResult& result, Metrics& metrics) {
   if (result.replayed) return metrics.Replayed();
   CountImages(result.observations, metrics);
+}
+
+void Count(const PlanResult& result, Metrics& metrics) {
+  const auto failed =
+      static_cast<uint64_t>(std::count_if(result.row_status.begin(), result.row_status.end(),
+                                          [](const absl::Status& status) { return !status.ok(); }));
+  metrics.ImaginedSteps(result.computed_rows, failed, result.computed_rows * result.sampler_calls);
 }
 
 void Count(const StepResult& result, Metrics& metrics) {
@@ -199,6 +207,32 @@ absl::Status SimulatorService::RenderState(const v1::RenderRequest& request,
         call->FinishWith(std::move(images), FillImages<v1::RenderReply>);
       })));
   return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* SimulatorService::Plan(grpc::CallbackServerContext* context,
+                                                 const v1::PlanRequest* request,
+                                                 v1::PlanReply* reply) {
+  return Enqueue(deps_, "Simulator.Plan", context, *request, reply, [&](auto call) -> absl::Status {
+    ASSIGN_OR_RETURN(SessionCall target,
+                     FindEnv(deps_, call, request->session_id(), request->env_id()));
+    const SessionConfig& config = target.session->config();
+    ASSIGN_OR_RETURN(const PlanArgs args,
+                     ParsePlan(*request, config.sampler_calls, deps_.device->spec(), deps_.limits));
+    ASSIGN_OR_RETURN(auto envs, ReadRunning(*target.session, target.env_ids));
+    RolloutStart start{.env = std::move(envs.front()), .session = std::move(target.session)};
+    // The rollout lives in the works that it submits, and answers once.
+    ASSIGN_OR_RETURN(
+        const auto rollout,
+        ImagineRollout::Create(call, std::move(start), args.rollout, deps_.device,
+                               [call, this, args](absl::StatusOr<ImagineResult> rolled) {
+                                 if (!rolled.ok()) return call->Finish(rolled.status());
+                                 auto plan = ChooseBest(args, *std::move(rolled));
+                                 if (plan.ok()) Count(*plan, *deps_.metrics);
+                                 call->FinishWith(std::move(plan), FillPlan);
+                               }));
+    rollout->RequestChunk();
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* SimulatorService::Fork(grpc::CallbackServerContext* context,

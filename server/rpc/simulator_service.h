@@ -43,6 +43,8 @@ class SimulatorService final : public v1::Simulator::CallbackService {
   grpc::ServerWriteReactor<v1::ImagineChunk>* Imagine(grpc::CallbackServerContext* context,
                                                       const v1::ImagineRequest* request) override;
 
+  grpc::ServerUnaryReactor* Plan(grpc::CallbackServerContext* context,
+                                 const v1::PlanRequest* request, v1::PlanReply* reply) override;
   grpc::ServerUnaryReactor* Fork(grpc::CallbackServerContext* context,
                                  const v1::ForkRequest* request, v1::ForkReply* reply) override;
   grpc::ServerUnaryReactor* ExportState(grpc::CallbackServerContext* context,

@@ -128,7 +128,7 @@ void ImagineRollout::Absorb(World& world, std::span<StepRow> rows) {
 Env ImagineRollout::BranchEnv(uint32_t b) const {
   Env env = start_;
   env.state = branches_[b].state;
-  env.noise_env += b << kBranchShift;
+  if (!args_.common_noise) env.noise_env += b << kBranchShift;
   env.steps += branches_[b].steps;
   if (branches_[b].terminated) env.phase = EnvPhase::kDone;
   return env;

@@ -34,6 +34,7 @@ struct ImagineArgs {
   int sampler_calls = 1;
   std::optional<Camera> camera;  // absent: the environment's own
   bool final_states = false;     // to bring with the last chunk
+  bool common_noise = false;     // all branches draw what branch 0 draws
 };
 
 // Where a rollout begins.

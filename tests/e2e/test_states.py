@@ -106,6 +106,18 @@ def test_a_kept_state_can_be_looked_at_imagined_from_and_dropped(started: gwm.Se
         started.render(state=kept)
 
 
+def test_a_plan_returns_what_stepping_would_give(started: gwm.Session) -> None:
+    sequences = np.random.default_rng(5).uniform(-1, 1, (3, STEPS, 4)).astype(np.float32)
+    plan = started.plan(sequences, discount=0.5)
+    assert plan.best == int(np.argmax(plan.returns))
+    np.testing.assert_array_equal(plan.best_actions, sequences[plan.best])
+    assert started.status().envs[0].step_index == STEPS
+    for actions_of_one, expected in zip(sequences, plan.returns, strict=True):
+        with started.fork() as child:
+            rewards = [float(child.step(action).reward[0]) for action in actions_of_one]
+        assert sum(reward * 0.5**t for t, reward in enumerate(rewards)) == pytest.approx(expected, rel=1e-6)
+
+
 def test_an_imported_state_need_not_be_sent_again(started: gwm.Session) -> None:
     blob = started.export_state().blob
     kept = started.import_state(blob)

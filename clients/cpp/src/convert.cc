@@ -220,6 +220,15 @@ StepResult FromProto(v1::StepReply* reply) {
           .replayed = reply->replayed()};
 }
 
+PlanResult FromProto(v1::PlanReply* reply) {
+  return {.returns = Floats(reply->mutable_returns()),
+          .best = reply->best(),
+          .best_actions = FromProto(reply->mutable_best_actions()),
+          .terminated = Bools(reply->mutable_terminated()),
+          .success = Bools(reply->mutable_success()),
+          .row_status = RowStatuses(reply->row_status())};
+}
+
 ImagineChunk FromProto(v1::ImagineChunk* chunk) {
   std::vector<StateRef> final_states;
   for (const v1::StateRef& state : chunk->final_states()) {

@@ -36,6 +36,7 @@ ServerInfo FromProto(const v1::ServerInfo& info);
 Limits FromProto(const v1::Limits& limits);
 ResetResult FromProto(v1::ResetReply* reply);
 StepResult FromProto(v1::StepReply* reply);
+PlanResult FromProto(v1::PlanReply* reply);
 ImagineChunk FromProto(v1::ImagineChunk* chunk);
 
 template <typename T, typename Repeated>

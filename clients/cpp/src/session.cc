@@ -172,6 +172,18 @@ Images Session::Render(const RenderOptions& options) {
   return FromProto(reply.mutable_images());
 }
 
+PlanResult Session::Plan(const Tensor& actions, const PlanOptions& options) {
+  v1::PlanRequest request;
+  request.set_session_id(id());
+  request.set_env_id(options.env_id);
+  *request.mutable_actions() = ToProto(actions);
+  request.set_discount(options.discount);
+  if (options.sampler_calls > 0) request.set_sampler_calls(options.sampler_calls);
+  auto reply = wire_->Call<v1::PlanReply>(wire_->simulator(), &v1::Simulator::Stub::Plan, request,
+                                          options.timeout, Repeat::kSafe);
+  return FromProto(&reply);
+}
+
 Session Session::Fork(const ForkOptions& options) {
   const v1::ForkReply reply = CallFork(*wire_, id(), options, false);
   return Session(wire_, std::make_unique<State>(reply.session()));

@@ -291,6 +291,21 @@ TEST_F(ClientTest, ForksIntoANewSessionAndIntoItsOwn) {
   EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(5));
 }
 
+TEST_F(ClientTest, PlansAndReadsTheBestSequence) {
+  Session session = client_.CreateSession();
+  *server_.plan_reply.mutable_returns() = FloatTensor({2}, {0.5F, 2.0F});
+  server_.plan_reply.set_best(1);
+  *server_.plan_reply.mutable_best_actions() = FloatTensor({1, 2}, {0.25F, -0.25F});
+  *server_.plan_reply.mutable_success() = BoolTensor({2}, {false, true});
+  const PlanResult plan = session.Plan(Zeros({2, 1, 2}), {.env_id = 1, .discount = 0.9});
+  EXPECT_EQ(server_.plan_request.env_id(), 1U);
+  EXPECT_EQ(server_.plan_request.discount(), 0.9);
+  EXPECT_THAT(plan.returns, ElementsAre(0.5F, 2.0F));
+  EXPECT_EQ(plan.best, 1U);
+  EXPECT_THAT(plan.best_actions.values<float>(), ElementsAre(0.25F, -0.25F));
+  EXPECT_THAT(plan.success, ElementsAre(false, true));
+}
+
 TEST_F(ClientTest, CarriesStatesFromHereToThere) {
   server_.session.set_replays_calls(true);
   Session session = client_.CreateSession();

@@ -105,6 +105,11 @@ grpc::Status ScriptedServer::Imagine(Context*, const v1::ImagineRequest* request
   }
   return status;
 }
+grpc::Status ScriptedServer::Plan(Context*, const v1::PlanRequest* request, v1::PlanReply* reply) {
+  plan_request = *request;
+  *reply = plan_reply;
+  return status;
+}
 grpc::Status ScriptedServer::Fork(Context*, const v1::ForkRequest* request, v1::ForkReply* reply) {
   fork_request = *request;
   *reply = fork_reply;

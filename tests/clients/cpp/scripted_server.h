@@ -54,6 +54,7 @@ class ScriptedServer final : public v1::Simulator::Service,
   v1::StepReply step_reply;
   v1::RenderReply render_reply;
   v1::ForkReply fork_reply;
+  v1::PlanReply plan_reply;
   v1::EncodeReply encode_reply;
   v1::DecodeReply decode_reply;
   v1::FeaturesReply features_reply;
@@ -65,6 +66,7 @@ class ScriptedServer final : public v1::Simulator::Service,
   std::vector<v1::StepRequest> step_requests;
   v1::RenderRequest render_request;
   v1::ForkRequest fork_request;
+  v1::PlanRequest plan_request;
   std::vector<std::string> dropped_states;
   v1::ImagineRequest imagine_request;
   v1::EncodeRequest encode_request;
@@ -87,6 +89,7 @@ class ScriptedServer final : public v1::Simulator::Service,
   grpc::Status Render(Context*, const v1::RenderRequest*, v1::RenderReply*) override;
   grpc::Status Imagine(Context*, const v1::ImagineRequest*,
                        grpc::ServerWriter<v1::ImagineChunk>*) override;
+  grpc::Status Plan(Context*, const v1::PlanRequest*, v1::PlanReply*) override;
   grpc::Status Fork(Context*, const v1::ForkRequest*, v1::ForkReply*) override;
   // "blob of N" or "state N" for environment N.
   grpc::Status ExportState(Context*, const v1::ExportStateRequest*, v1::ExportStateReply*) override;

@@ -274,6 +274,11 @@ class FuzzTest : public ServerTest {
     list.mutable_context()->set_client_id("me");
     list.set_page_size(2);
     list.set_page_token("a");
+    v1::PlanRequest plan;
+    plan.set_session_id(id);
+    plan.set_discount(0.5);
+    *plan.mutable_actions() = fakes::F32({2, 1, 2}, {0, 0, 0, 0});
+    add("Simulator/Plan", plan);
     add("Simulator/ExportState", save);
     add("Simulator/ImportState", load);
     add("Simulator/DropState", drop);

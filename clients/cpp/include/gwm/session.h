@@ -47,6 +47,8 @@ class GWM_CLIENT_EXPORT Session {
   // `on_chunk` is called in this thread for every chunk; returning false ends the rollout early.
   void Imagine(const Tensor& actions, const ImagineOptions& options,
                const std::function<bool(const ImagineChunk&)>& on_chunk);
+  // Tries action sequences f32 [K, H, A] on copies of one environment; the session does not change.
+  PlanResult Plan(const Tensor& actions, const PlanOptions& options = {});
   // A new session whose environments go on from where these are: the first one's children, then the
   // second's, ...
   Session Fork(const ForkOptions& options = {});

@@ -249,6 +249,22 @@ struct ImagineChunk {
   std::vector<StateRef> final_states;          // B, on the last chunk when asked for
 };
 
+struct PlanOptions {
+  uint32_t env_id = 0;
+  double discount = 1;  // above 0, up to 1
+  uint32_t sampler_calls = 0;
+  std::chrono::milliseconds timeout{0};
+};
+// K action sequences tried from one state.
+struct PlanResult {
+  std::vector<float> returns;  // K; -inf for a sequence that failed
+  uint32_t best = 0;
+  Tensor best_actions;           // f32 [H, A]
+  std::vector<bool> terminated;  // the episode ended within the sequence
+  std::vector<bool> success;     // the goal was met at some step
+  std::vector<RowStatus> row_status;
+};
+
 // Whose random numbers forked environments draw.
 enum class ForkSeed {
   kKeep = 1,   // their parent's: the same actions give the same bits

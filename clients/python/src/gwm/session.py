@@ -13,18 +13,18 @@ import numpy as np
 from gwm._generated import scene_pb2, simulator_pb2, tensor_pb2
 from gwm.channel import Connection
 from gwm.errors import GwmError
+from gwm.replies import failed_rows, final_rows, timing_of
 from gwm.types import (
     Array,
     Camera,
     EpisodeFrame,
-    FinalRows,
     Images,
     ImagineChunk,
+    Plan,
     ResetResult,
     RgbdFrames,
     StateRef,
     StepResult,
-    Timing,
 )
 from gwm.wire import from_tensor, from_tensor_map, to_tensor
 
@@ -125,7 +125,7 @@ class Session:
             pool_indices=np.array(reply.pool_indices, np.uint32),
             intrinsics=from_tensor(reply.intrinsics) if reply.HasField("intrinsics") else None,
             world_from_cam=from_tensor(reply.world_from_cam) if reply.HasField("world_from_cam") else None,
-            timing=_timing(reply.timing),
+            timing=timing_of(reply.timing),
             replayed=reply.replayed,
             step_index=steps,
         )
@@ -161,13 +161,13 @@ class Session:
             success=from_tensor(reply.success),
             success_probability=from_tensor(reply.success_probability),
             step_index=np.array(reply.step_index, np.uint64),
-            failed=_failed(reply.row_status, len(reply.step_index)),
-            timing=_timing(reply.timing),
+            failed=failed_rows(reply.row_status, len(reply.step_index)),
+            timing=timing_of(reply.timing),
             replayed=reply.replayed,
             reset=from_tensor(reply.reset) if reply.HasField("reset") else None,
             episode=np.array(reply.episode, np.uint64),
             pool_indices=np.array(reply.pool_indices, np.uint32),
-            final=_final_rows(reply.final) if reply.HasField("final") else None,
+            final=final_rows(reply.final) if reply.HasField("final") else None,
         )
 
     def render(
@@ -235,10 +235,34 @@ class Session:
                     terminated=from_tensor(chunk.terminated),
                     success=from_tensor(chunk.success),
                     done=done,
-                    failed=_failed(chunk.row_status, len(done)),
+                    failed=failed_rows(chunk.row_status, len(done)),
                     observations=from_tensor_map(chunk.observations),
                     final_states=tuple(StateRef.from_proto(state) for state in chunk.final_states),
                 )
+
+    def plan(
+        self, actions: Any, *, env_id: int = 0, discount: float = 1.0, sampler_calls: int | None = None
+    ) -> Plan:
+        """Tries action sequences f32 [K, H, A] on copies of one environment and says which is best; the
+        session does not change. All sequences draw the environment's own random numbers.
+        """
+        request = simulator_pb2.PlanRequest(
+            session_id=self.session_id,
+            env_id=env_id,
+            actions=to_tensor(np.asarray(actions, np.float32)),
+            discount=discount,
+            sampler_calls=sampler_calls,
+        )
+        reply = self._call("Plan", request, idempotent=True)
+        returns = from_tensor(reply.returns)
+        return Plan(
+            returns=returns,
+            best=reply.best,
+            best_actions=from_tensor(reply.best_actions),
+            terminated=from_tensor(reply.terminated),
+            success=from_tensor(reply.success),
+            failed=failed_rows(reply.row_status, len(returns)),
+        )
 
     def fork(self, env_ids: Sequence[int] | None = None, *, count: int = 1, split: bool = False) -> Session:
         """A new session whose environments go on from where these are: the first one's `count` children, then
@@ -350,27 +374,3 @@ def render_fields(cameras: Sequence[Camera], outputs: Sequence[str], rgb_dtype: 
         "outputs": [_OUTPUTS[name] for name in outputs],
         "rgb_dtype": _RGB_DTYPES[rgb_dtype],
     }
-
-
-def _failed(statuses: Sequence[simulator_pb2.RowStatus], rows: int) -> Array:
-    failed = np.zeros(rows, np.bool_)
-    for row, status in enumerate(statuses):
-        failed[row] = status.code != 0
-    return failed
-
-
-def _final_rows(final: simulator_pb2.FinalRows) -> FinalRows:
-    return FinalRows(
-        rows=np.array(final.rows, np.uint32),
-        observations=from_tensor_map(final.observations),
-        step_index=np.array(final.step_index, np.uint64),
-    )
-
-
-def _timing(timing: simulator_pb2.StepTiming) -> Timing:
-    return Timing(
-        queue_s=timing.queue.seconds + timing.queue.nanos * 1e-9,
-        device_s=timing.gpu.seconds + timing.gpu.nanos * 1e-9,
-        batch_size=timing.batch_size,
-        sampler_calls=timing.sampler_calls,
-    )

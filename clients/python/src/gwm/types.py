@@ -243,6 +243,18 @@ class ImagineChunk:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """K action sequences tried from one state."""
+
+    returns: Array  # f32 [K]: discounted sums of rewards; -inf for a sequence that failed
+    best: int
+    best_actions: Array  # f32 [H, A]
+    terminated: Array  # bool [K]: the episode ended within the sequence
+    success: Array  # bool [K]: the goal was met at some step
+    failed: Array  # bool [K]
+
+
+@dataclass(frozen=True)
 class Encoded:
     latents: Array  # f32 [n, M, L]
     centres: Array  # f32 [n, M, 3], metres, world frame

@@ -9,7 +9,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from gwm._generated import server_pb2
 from gwm.serving.backend import BackendSpec
 from gwm.serving.sessions import SessionTable
-from gwm.serving.simulator_service import spec_to_proto
+from gwm.serving.spec_message import spec_to_proto
 from gwm.version import VERSION
 
 MAX_MESSAGE_BYTES = 64 << 20

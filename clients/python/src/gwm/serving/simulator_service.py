@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,35 +15,15 @@ from gwm._generated import scene_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.serving import validate
 from gwm.serving.backend import BackendSpec, UnsupportedError
 from gwm.serving.sessions import Environment, LiveSession, SessionTable
+from gwm.serving.spec_message import AUTO_RESETS, OUTPUT_NAMES, spec_to_proto
 from gwm.serving.status import Refusal
 from gwm.serving.step_rows import DONE, FAILED, RUNNING, StepRow, stack, to_reply
 from gwm.serving.worker import WorkerError
-from gwm.types import Camera
 from gwm.wire import to_tensor
 
 Array = npt.NDArray[Any]
 
-CONTRACT_VERSION = "1.0"
-RPCS = (
-    "Simulator.GetSpec",
-    "Simulator.CreateSession",
-    "Simulator.GetSession",
-    "Simulator.RenewSession",
-    "Simulator.ListSessions",
-    "Simulator.CloseSession",
-    "Simulator.Reset",
-    "Simulator.Step",
-    "Simulator.Render",
-    "Server.GetServerInfo",
-    "Server.GetLimits",
-)
-AUTO_RESETS = (
-    simulator_pb2.AUTO_RESET_NONE,
-    simulator_pb2.AUTO_RESET_NEXT_STEP,
-    simulator_pb2.AUTO_RESET_SAME_STEP,
-)
 _NEEDS_RESET = simulator_pb2.EnvStatus.PHASE_NEEDS_RESET
-_OUTPUT_NAMES = {scene_pb2.RENDER_OUTPUT_RGB: "rgb", scene_pb2.RENDER_OUTPUT_DEPTH: "depth"}
 
 
 class SimulatorService:
@@ -259,9 +239,9 @@ class SimulatorService:
     def _output_names(self, request: Any) -> list[str]:
         names = []
         for index, output in enumerate(request.outputs or [scene_pb2.RENDER_OUTPUT_RGB]):
-            name = _OUTPUT_NAMES.get(output)
+            name = OUTPUT_NAMES.get(output)
             if name is None or self._spec.observation(name) is None:
-                offered = [n for n in _OUTPUT_NAMES.values() if self._spec.observation(n) is not None]
+                offered = [n for n in OUTPUT_NAMES.values() if self._spec.observation(n) is not None]
                 raise Refusal(
                     "UNSUPPORTED",
                     f"is {output}; this server renders {', '.join(offered) or 'nothing'}",
@@ -366,50 +346,6 @@ class SimulatorService:
                 for env in session.environments
             ],
         )
-
-
-def spec_to_proto(spec: BackendSpec) -> simulator_pb2.SimulatorSpec:
-    """What the environment offers, in the words of the wire."""
-
-    def fields(items: Iterable[Any]) -> list[simulator_pb2.FieldSpec]:
-        return [
-            simulator_pb2.FieldSpec(
-                name=item.name,
-                dtype=tensor_pb2.DType.Value(f"DTYPE_{item.dtype}"),
-                shape=item.shape,
-                min=item.min,
-                max=item.max,
-                uid=uid,
-                deterministic=True,
-            )
-            for uid, item in enumerate(items, start=1)
-        ]
-
-    outputs = [code for code, name in _OUTPUT_NAMES.items() if spec.observation(name) is not None]
-    rgb = spec.observation("rgb")
-    return simulator_pb2.SimulatorSpec(
-        model_id=spec.model_id,
-        contract_version=CONTRACT_VERSION,
-        device="cpu",
-        actions=fields([spec.action]),
-        observations=fields(spec.observations),
-        horizon=spec.horizon,
-        determinism=simulator_pb2.DETERMINISM_BATCH_INVARIANT,
-        cameras=[
-            Camera(view.intrinsics, view.world_from_cam, view.width, view.height).to_proto()
-            for view in spec.views
-        ],
-        auto_resets=AUTO_RESETS,
-        rpcs=[name for name in RPCS if name != "Simulator.Render" or outputs],
-        inits=["pool"],
-        views=rgb.shape[0] if rgb is not None else 0,
-        height=spec.image_size[0],
-        width=spec.image_size[1],
-        control_dt_s=spec.control_dt_s,
-        tasks=[spec.task],
-        render_outputs=outputs,
-        replays_calls=True,
-    )
 
 
 def _require_expected(chosen: Sequence[Environment], expected: Sequence[int]) -> None:
