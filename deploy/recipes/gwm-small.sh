@@ -28,6 +28,6 @@ wait $first
 "$bin/gwm-train" all --data=data/gwm-small --out="$out" \
   --model="$recipe.model.json" --train="$recipe.train.json"
 "$bin/gwm-train" eval --checkpoint="$out" --episodes=tests/data/episodes \
-  --novel_view=tests/data/novel_view --json="$out.work/eval.json" --sheet="$out.work/contact_sheet.png" \
+  --novel_view=tests/data/novel_view --horizons=1,2,3,5,10,20 --json="$out.work/eval.json" --sheet="$out.work/contact_sheet.png" \
   --gifs="$out.work/gifs" --card="Figures on held-out episodes (tests/data/episodes)"
 printf 'done in %d min; checkpoint: %s\n' $(((SECONDS - start) / 60)) "$out"

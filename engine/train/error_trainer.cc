@@ -41,9 +41,10 @@ ErrorBatch DrawBatch(const WorldModel& model, const std::vector<ImaginedSequence
   return out;
 }
 
-// Deviance of the exponential law: least where `expected` is the mean, whatever its size.
+// Half the deviance of the exponential law: 0 where all errors are as expected, least where
+// `expected` is their mean, whatever its size.
 torch::Tensor Deviance(const torch::Tensor& error, const torch::Tensor& log_expected) {
-  return (error * torch::exp(-log_expected) + log_expected).mean();
+  return (error * torch::exp(-log_expected) - (error.log() - log_expected) - 1.0).mean();
 }
 
 // Of every token, and of the state as a whole.

@@ -33,7 +33,7 @@ ModelConfig TinyConfig(const std::string& tokenizer) {
 TrainOptions ToyRecipe(const std::string& tokenizer) {
   TrainOptions o;
   o.seed = 1;
-  o.vae = {.steps = tokenizer == "set" ? 1100 : 900,
+  o.vae = {.steps = tokenizer == "set" ? 1400 : 900,
            .batch = 8,
            .shards = tokenizer == "set" ? 2 : 1,
            .learning_rate = 3e-3,
@@ -43,12 +43,14 @@ TrainOptions ToyRecipe(const std::string& tokenizer) {
   o.dynamics = {
       .steps = 600, .batch = 32, .learning_rate = 2e-3, .warmup_steps = 20, .ema_decay = 0.99};
   o.reward = {
+      .steps = 450, .batch = 32, .learning_rate = 2e-3, .warmup_steps = 20, .ema_decay = 0.98};
+  o.error = {
       .steps = 300, .batch = 32, .learning_rate = 2e-3, .warmup_steps = 20, .ema_decay = 0.98};
   // One call from the sampler's first noise level is what the figures measure.
   o.dynamics_loss = {.at_sigma_max = 1, .context_noise = 0.02, .unroll = 0, .action_dropout = 0};
   if (tokenizer == "set") {
     o.vae_loss.changed_weight = 1;
-    o.dynamics.steps = 1900;
+    o.dynamics.steps = 700;
     o.dynamics.shards = 2;
   }
   return o;
