@@ -100,22 +100,23 @@ torch::Tensor SampleFarthest(const torch::Tensor& points, int64_t count) {
   return index.to(points.device());
 }
 
-torch::Tensor NearestCentre(const torch::Tensor& points, const torch::Tensor& centres) {
-  auto p = points.detach().to(torch::kCPU).contiguous();
-  auto c = centres.detach().to(torch::kCPU).contiguous();
-  auto index = torch::empty({p.size(0), p.size(1)}, torch::kLong);
-  auto distance = torch::empty({p.size(0), p.size(1)});
+Neighbours NearestOf(const torch::Tensor& queries, const torch::Tensor& targets) {
+  const auto q = queries.detach().to(torch::kCPU).contiguous();
+  const auto t = targets.detach().to(torch::kCPU).contiguous();
+  const Neighbours out{torch::empty({q.size(0), q.size(1)}),
+                       torch::empty({q.size(0), q.size(1)}, torch::kLong)};
   kernels::NearestArgs args;
-  args.queries = p.data_ptr<float>();
-  args.targets = c.data_ptr<float>();
-  args.batch = p.size(0);
-  args.num_queries = p.size(1);
-  args.num_targets = c.size(1);
-  args.sqdist = distance.data_ptr<float>();
-  args.index = index.data_ptr<int64_t>();
-  TORCH_CHECK(kernels::NearestNeighbours(args) == kernels::KernelStatus::kOk,
-              "nearest neighbours: bad sizes");
-  return index.to(points.device());
+  args.queries = q.data_ptr<float>();
+  args.targets = t.data_ptr<float>();
+  args.batch = q.size(0);
+  args.num_queries = q.size(1);
+  args.num_targets = t.size(1);
+  args.dims = q.size(2);
+  args.sqdist = out.sqdist.data_ptr<float>();
+  args.index = out.index.data_ptr<int64_t>();
+  TORCH_CHECK_VALUE(kernels::NearestNeighbours(args) == kernels::KernelStatus::kOk,
+                    "nearest neighbours: bad sizes");
+  return {out.sqdist.to(queries.device()), out.index.to(queries.device())};
 }
 
 torch::Tensor MeanByOwner(const torch::Tensor& x, const torch::Tensor& owner, int64_t owners) {

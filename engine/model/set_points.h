@@ -56,8 +56,12 @@ torch::Tensor Places(const SceneBatch& scene, const Sight& sight, const torch::T
 // i64 [B, count] of farthest points, from point 0 on. points: [B, N, D]
 torch::Tensor SampleFarthest(const torch::Tensor& points, int64_t count);
 
-// i64 [B, N]: the nearest centre of every point. points: [B, N, 3], centres: [B, M, 3]
-torch::Tensor NearestCentre(const torch::Tensor& points, const torch::Tensor& centres);
+// Of every query among the targets: squared distance f32 [B, N] and index i64 [B, N], no gradient.
+// queries: [B, N, D], targets: [B, M, D], M >= 1
+struct Neighbours {
+  torch::Tensor sqdist, index;
+};
+Neighbours NearestOf(const torch::Tensor& queries, const torch::Tensor& targets);
 
 // x: [B, N, C], index: i64 [B, K] -> [B, K, C]
 torch::Tensor GatherPoints(const torch::Tensor& x, const torch::Tensor& index);

@@ -80,7 +80,7 @@ Anchors SetTokenizer::ChooseAnchors(const SceneBatch& scene) {
   const auto farthest = GatherPoints(means, index);
   anchors.centres = farthest.narrow(1, 0, config_.tokens);
   const auto sight_centres = GatherPoints(sight_positions, index.narrow(1, 0, config_.tokens));
-  const auto owner = NearestCentre(sight_positions, sight_centres);
+  const auto owner = NearestOf(sight_positions, sight_centres).index;
   const auto cells = MakeCells(sight_positions, sight_centres, owner);
   auto centres = GatherPoints(anchors.centres, owner);
   auto to_centre = (means - centres).norm(2, -1, /*keepdim=*/true);
@@ -118,7 +118,7 @@ SetTokenizer::Input SetTokenizer::Choose(const SceneBatch& scene, const SceneNew
   // to frame.
   const int64_t newest = config_.input_gaussians - anchors.cache[SetCache::kSamples].size(1);
   auto [novelty, newest_index] = news.values.select(-1, kNewsChannels - 1).topk(newest);
-  auto samples = NearestCentre(anchors.cache[SetCache::kSamples], scene.gaussians.means);
+  auto samples = NearestOf(anchors.cache[SetCache::kSamples], scene.gaussians.means).index;
   // What is not new among the newest stands there by chance.
   auto stale = torch::where(novelty < kStale, kNever, 0.0);
   auto index = torch::cat({newest_index, samples}, 1);
@@ -128,7 +128,7 @@ SetTokenizer::Input SetTokenizer::Choose(const SceneBatch& scene, const SceneNew
 
 torch::Tensor SetTokenizer::Within(const Input& input, const Anchors& anchors) const {
   torch::NoGradGuard no_grad;
-  auto owner = NearestCentre(input.means, anchors.centres);
+  auto owner = NearestOf(input.means, anchors.centres).index;
   return RelativeFeatures(input.means - GatherPoints(anchors.centres, owner),
                           GatherPoints(anchors.cache[SetCache::kRadius], owner));
 }

@@ -1,5 +1,6 @@
 #include "engine/train/losses.h"
 
+#include "engine/model/set_points.h"
 #include "engine/scene/render.h"
 #include "kernels/nearest.h"
 
@@ -11,24 +12,10 @@ class NearestFunction : public torch::autograd::Function<NearestFunction> {
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
                                                 const torch::Tensor& queries,
                                                 const torch::Tensor& targets) {
-    auto q = queries.contiguous();
-    auto t = targets.contiguous();
-    auto sqdist = torch::empty({q.size(0), q.size(1)}, q.options());
-    auto index = torch::empty({q.size(0), q.size(1)}, q.options().dtype(torch::kLong));
-    kernels::NearestArgs args;
-    args.queries = q.data_ptr<float>();
-    args.targets = t.data_ptr<float>();
-    args.batch = q.size(0);
-    args.num_queries = q.size(1);
-    args.num_targets = t.size(1);
-    args.dims = q.size(2);
-    args.sqdist = sqdist.data_ptr<float>();
-    args.index = index.data_ptr<int64_t>();
-    TORCH_CHECK_VALUE(kernels::NearestNeighbours(args) == kernels::KernelStatus::kOk,
-                      "nearest neighbours: bad sizes");
-    context->save_for_backward({q, t, index});
-    context->mark_non_differentiable({index});
-    return {sqdist, index};
+    const auto found = NearestOf(queries, targets);
+    context->save_for_backward({queries.contiguous(), targets.contiguous(), found.index});
+    context->mark_non_differentiable({found.index});
+    return {found.sqdist, found.index};
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -62,10 +49,6 @@ torch::Tensor OtherFeatures(const Gaussians& g) {
   return torch::cat({g.log_scales, quats, g.rgb0(), g.opacities().unsqueeze(-1)}, -1);
 }
 
-torch::Tensor GatherRows(const torch::Tensor& x, const torch::Tensor& index) {
-  return x.gather(1, index.unsqueeze(-1).expand({-1, -1, x.size(-1)}));
-}
-
 torch::Tensor SquareAndAbs(const torch::Tensor& d) { return 5.0 * d.square() + 0.2 * d.abs(); }
 
 }  // namespace
@@ -76,7 +59,7 @@ Nearest NearestTargets(const torch::Tensor& queries, const torch::Tensor& target
     return {out[0], out[1]};
   }
   auto index = torch::cdist(queries.detach(), targets.detach()).argmin(-1);
-  return {(queries - GatherRows(targets, index)).square().sum(-1), index};
+  return {(queries - GatherPoints(targets, index)).square().sum(-1), index};
 }
 
 torch::Tensor ChamferLoss(const torch::Tensor& x, const torch::Tensor& y) {
@@ -92,7 +75,8 @@ torch::Tensor MatchedFeatureLoss(const Gaussians& x, const Gaussians& y) {
   auto y_to_x = NearestTargets(y.means.detach(), x.means.detach()).index;
   auto fx = OtherFeatures(x);
   auto fy = OtherFeatures(y);
-  return (fx - GatherRows(fy, x_to_y)).abs().mean() + (fy - GatherRows(fx, y_to_x)).abs().mean();
+  return (fx - GatherPoints(fy, x_to_y)).abs().mean() +
+         (fy - GatherPoints(fx, y_to_x)).abs().mean();
 }
 
 torch::Tensor ChangedWeight(const torch::Tensor& pixels, const torch::Tensor& reset, double extra) {
