@@ -57,6 +57,7 @@ struct WorldSpec {
   double control_dt_s = 0;         // seconds of the real environment per step
   int training_horizon = 0;        // steps up to which the model was evaluated
   std::vector<std::string> tasks;  // what it was trained on
+  bool tells_expected_error = false;  // Step fills StepRow.expected_error
 };
 
 struct ResetRequest {
@@ -82,8 +83,8 @@ struct StepRow {
   bool success = false;
   float success_probability = 0;
   // Squared error of the new state's latents to be expected, as a share of their variance: 0 for a
-  // state that can be trusted, 1 for one that says no more than the mean of all data. Nothing from
-  // checkpoints without an error head.
+  // state that can be trusted, 1 for one that says no more than the mean of all data. Finite, 0 or
+  // more. Nothing from checkpoints without an error head (WorldSpec.tells_expected_error).
   std::optional<float> expected_error;
 };
 

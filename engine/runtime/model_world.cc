@@ -137,6 +137,7 @@ absl::Status ModelWorld::FillSpec(const std::string& digest, const Options& opti
   spec_.control_dt_s = c.control_dt_s;
   spec_.training_horizon = 20;
   spec_.tasks = c.tasks;
+  spec_.tells_expected_error = model_->error != nullptr;
   GWM_ASSIGN_OR_RETURN(spec_.reset_pool_size, CountPoolFrames(reset_pool_, c));
   // One made-up frame tells the sizes of a state, whichever tokenizer it is.
   torch::NoGradGuard no_grad;
@@ -250,6 +251,7 @@ absl::StatusOr<std::vector<StepRow>> ModelWorld::StepRows(const std::vector<Step
   auto finite = (torch::isfinite(next).flatten(1).all(1).cpu() &
                  torch::isfinite(out.reward_logits).all(1).cpu() & torch::isfinite(terminated) &
                  torch::isfinite(success));
+  if (expected_error.defined()) finite = finite & torch::isfinite(expected_error).cpu();
   auto packed = layout_.Pack(model_->Advance(state, action, next));
   std::vector<StepRow> results(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {

@@ -50,6 +50,18 @@ v1::AutoReset AutoResetToProto(AutoReset mode) {
   return v1::AUTO_RESET_UNSPECIFIED;
 }
 
+v1::TruncationReason TruncationToProto(Truncation truncation) {
+  switch (truncation) {
+    case Truncation::kNone:
+      return v1::TRUNCATION_REASON_UNSPECIFIED;
+    case Truncation::kMaxEpisodeSteps:
+      return v1::TRUNCATION_REASON_MAX_EPISODE_STEPS;
+    case Truncation::kModelHorizon:
+      return v1::TRUNCATION_REASON_MODEL_HORIZON;
+  }
+  return v1::TRUNCATION_REASON_UNSPECIFIED;
+}
+
 void FillFinal(StepResult& result, v1::FinalRows& out) {
   out.mutable_rows()->Add(result.final_rows.begin(), result.final_rows.end());
   out.mutable_step_index()->Add(result.final_step_index.begin(), result.final_step_index.end());
@@ -107,6 +119,7 @@ absl::Status FillSession(const Session& session, const WorldSpec& spec,
   *out.mutable_max_lifetime() = ToProto(config.max_lifetime);
   out.set_auto_reset(AutoResetToProto(config.auto_reset));
   out.set_max_episode_steps(config.max_episode_steps);
+  out.set_max_expected_error(config.max_expected_error);
   *out.mutable_lease_expires_at() = ToProto(session.ExpiresAt());
   out.set_state_bytes(StateBytes(session, spec));
   out.set_client_id(config.client_id);
@@ -148,6 +161,12 @@ void FillStep(StepResult result, v1::StepReply& out) {
   *out.mutable_truncated() = BoolsToProto(result.truncated);
   *out.mutable_success() = BoolsToProto(result.success);
   *out.mutable_success_probability() = ToProto(result.success_probability);
+  if (!result.expected_error.empty()) {
+    *out.mutable_expected_error() = ToProto(result.expected_error);
+  }
+  for (Truncation truncation : result.truncation) {
+    out.add_truncation_reason(TruncationToProto(truncation));
+  }
   *out.mutable_reset() = BoolsToProto(result.reset);
   out.mutable_episode()->Add(result.episode.begin(), result.episode.end());
   out.mutable_pool_indices()->Add(result.pool_indices.begin(), result.pool_indices.end());
@@ -165,6 +184,10 @@ void FillChunk(ImagineResult result, std::string_view state_key, v1::ImagineChun
   *out.mutable_reward() = Reshaped(ToProto(result.reward), branches, result.steps);
   *out.mutable_terminated() = Reshaped(BoolsToProto(result.terminated), branches, result.steps);
   *out.mutable_success() = Reshaped(BoolsToProto(result.success), branches, result.steps);
+  if (!result.expected_error.empty()) {
+    *out.mutable_expected_error() =
+        Reshaped(ToProto(result.expected_error), branches, result.steps);
+  }
   FillObservations(std::move(result.observations), *out.mutable_observations());
   *out.mutable_done() = BoolsToProto(result.done);
   FillRowStatus(result.branch_status, *out.mutable_row_status());
@@ -181,6 +204,9 @@ void FillPlan(const PlanResult& result, v1::PlanReply& out) {
       {result.steps, static_cast<int64_t>(action_dim)}, result.best_actions));
   *out.mutable_terminated() = BoolsToProto(result.terminated);
   *out.mutable_success() = BoolsToProto(result.success);
+  if (!result.expected_error.empty()) {
+    *out.mutable_expected_error() = ToProto(result.expected_error);
+  }
   FillRowStatus(result.row_status, *out.mutable_row_status());
 }
 

@@ -1,6 +1,7 @@
 #include "server/convert/session_request.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -73,6 +74,17 @@ absl::StatusOr<AutoReset> ParseAutoReset(int mode, const WorldSpec& spec) {
   if (mode == v1::AUTO_RESET_SAME_STEP) return AutoReset::kSameStep;
   return BadField("auto_reset",
                   absl::StrCat(mode, "; SimulatorSpec.auto_resets lists what is allowed"));
+}
+
+absl::StatusOr<float> ParseMaxExpectedError(float bound, const WorldSpec& spec) {
+  if (!std::isfinite(bound) || bound < 0) {
+    return BadField("max_expected_error",
+                    absl::StrCat(bound, "; a finite number, 0 (never) or more, is allowed"));
+  }
+  if (bound > 0 && !spec.tells_expected_error) {
+    return Unsupported("max_expected_error", "this model has no error head; 0 is allowed");
+  }
+  return bound;
 }
 
 absl::StatusOr<std::optional<Camera>> ParseOptionalCamera(bool present, const v1::Camera& camera,
@@ -168,6 +180,8 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
   ASSIGN_OR_RETURN(config.idle_ttl, ParseIdleTtl(request, limits));
   ASSIGN_OR_RETURN(config.max_lifetime, ParseMaxLifetime(request, limits));
   config.max_episode_steps = request.max_episode_steps();
+  ASSIGN_OR_RETURN(config.max_expected_error,
+                   ParseMaxExpectedError(request.max_expected_error(), spec));
   config.max_replay_bytes = limits.max_replay_bytes;
   RETURN_IF_ERROR(CheckName(request.context().client_id(), "context.client_id"));
   config.client_id = request.context().client_id();

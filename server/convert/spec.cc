@@ -107,6 +107,7 @@ v1::SimulatorSpec ToProto(const WorldSpec& spec, bool episodes) {
   for (const std::string& task : spec.tasks) out.add_tasks(task);
   out.set_gaussians(static_cast<uint64_t>(spec.gaussians));
   out.set_replays_calls(true);
+  out.set_tells_expected_error(spec.tells_expected_error);
   return out;
 }
 

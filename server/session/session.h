@@ -33,6 +33,7 @@ struct SessionConfig {
   absl::Duration idle_ttl = absl::Seconds(300);
   absl::Duration max_lifetime = absl::Hours(24);
   uint32_t max_episode_steps = 0;  // 0: episodes are never truncated
+  float max_expected_error = 0;    // beyond it an episode is truncated; 0: never
   AutoReset auto_reset = AutoReset::kNone;
   uint64_t max_replay_bytes = 0;  // of replies kept for repeated calls
   std::string client_id;          // whose it is; empty: nobody's

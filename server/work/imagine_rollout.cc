@@ -104,11 +104,13 @@ void ImagineRollout::Absorb(World& world, std::span<StepRow> rows) {
   auto next = rows.begin();
   for (uint32_t b = 0; b < args_.branches; ++b) {
     Branch& branch = branches_[b];
+    step[b].expected_error = branch.expected_error;
     if (branch.done) continue;
     if (next->status.ok()) {
       branch.state = std::move(next->next);
       branch.done = branch.terminated = next->terminated;
       branch.steps = t_ + 1;
+      branch.expected_error = next->expected_error.value_or(0);
       step[b] = *next;  // without its state: a chunk in the making holds none
     } else {
       branch.status = next->status;
@@ -143,6 +145,20 @@ absl::StatusOr<std::vector<StateContent>> ImagineRollout::FinalStates(World& wor
   return states;
 }
 
+void ImagineRollout::TakeChunk(bool expected_errors, ImagineResult& result) {
+  for (uint32_t b = 0; b < args_.branches; ++b) {
+    for (const auto& step : chunk_) {
+      result.reward.push_back(step[b].reward);
+      result.terminated.push_back(step[b].terminated);
+      result.success.push_back(step[b].success);
+      if (expected_errors) result.expected_error.push_back(step[b].expected_error.value_or(0));
+    }
+    result.done.push_back(branches_[b].done);
+    result.branch_status.push_back(branches_[b].status);
+  }
+  chunk_.clear();
+}
+
 void ImagineRollout::Deliver(World& world) {
   ImagineResult result{.t = t_,
                        .steps = static_cast<uint32_t>(chunk_.size()),
@@ -150,18 +166,11 @@ void ImagineRollout::Deliver(World& world) {
                        .sampler_calls = static_cast<uint32_t>(args_.sampler_calls),
                        .last = t_ == args_.steps || live() == 0};
   std::vector<Viewed> views;
-  for (uint32_t b = 0; b < args_.branches; ++b) {
-    for (const auto& step : chunk_) {
-      result.reward.push_back(step[b].reward);
-      result.terminated.push_back(step[b].terminated);
-      result.success.push_back(step[b].success);
-    }
-    result.done.push_back(branches_[b].done);
-    result.branch_status.push_back(branches_[b].status);
-    views.push_back({branches_[b].state,
-                     args_.camera.has_value() ? std::vector{*args_.camera} : start_.cameras});
+  for (const Branch& branch : branches_) {
+    views.push_back(
+        {branch.state, args_.camera.has_value() ? std::vector{*args_.camera} : start_.cameras});
   }
-  chunk_.clear();
+  TakeChunk(world.spec().tells_expected_error, result);
   if (result.last && args_.final_states) {
     auto states = FinalStates(world);
     if (!states.ok()) return Answer(states.status());

@@ -51,6 +51,7 @@ struct ImagineResult {
   std::vector<float> reward;
   std::vector<uint8_t> terminated;
   std::vector<uint8_t> success;
+  std::vector<float> expected_error;        // of a done branch: its last; empty: not told
   std::vector<uint8_t> done;                // [B]
   std::vector<absl::Status> branch_status;  // [B]
   Observations observations;
@@ -80,7 +81,8 @@ class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
     StatePtr state;
     bool done = false;
     bool terminated = false;
-    uint32_t steps = 0;  // of its last state
+    uint32_t steps = 0;        // of its last state
+    float expected_error = 0;  // of its last state
     absl::Status status;
   };
   class StepOfAll;
@@ -92,6 +94,8 @@ class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
   // Takes one step's rows in; then either goes on to the next step or delivers the chunk.
   void Absorb(World& world, std::span<StepRow> rows);
   void Deliver(World& world);
+  // Moves the figures of the chunk in the making to the result.
+  void TakeChunk(bool expected_errors, ImagineResult& result);
   absl::StatusOr<std::vector<StateContent>> FinalStates(World& world) const;
   // The environment that a branch is at its step t_.
   Env BranchEnv(uint32_t b) const;

@@ -5,6 +5,18 @@
 #include <utility>
 
 namespace gwm::server {
+namespace {
+
+// [H] of sequence `best`; a rollout in which all sequences ended early has fewer steps.
+std::vector<float> ErrorsOf(const ImagineResult& rolled, uint32_t best, uint32_t steps) {
+  if (rolled.expected_error.empty()) return {};
+  const auto first = rolled.expected_error.begin() + std::ptrdiff_t{best} * rolled.steps;
+  std::vector<float> errors(first, first + rolled.steps);
+  errors.resize(steps, errors.back());
+  return errors;
+}
+
+}  // namespace
 
 absl::StatusOr<PlanResult> ChooseBest(const PlanArgs& args, ImagineResult rolled) {
   PlanResult plan{.steps = args.rollout.steps,
@@ -30,6 +42,7 @@ absl::StatusOr<PlanResult> ChooseBest(const PlanArgs& args, ImagineResult rolled
   }
   const auto best = std::max_element(plan.returns.begin(), plan.returns.end());
   plan.best = static_cast<uint32_t>(best - plan.returns.begin());
+  plan.expected_error = ErrorsOf(rolled, plan.best, plan.steps);
   const size_t length = args.rollout.actions.size() / plan.returns.size();
   plan.best_actions = args.rollout.actions.subspan(plan.best * length, length);
   return plan;

@@ -22,6 +22,7 @@ struct PlanResult {
   std::span<const float> best_actions;  // [H, A]; borrowed from the request
   std::vector<uint8_t> terminated;
   std::vector<uint8_t> success;
+  std::vector<float> expected_error;  // [H] of the best one; empty: not told
   std::vector<absl::Status> row_status;
   uint64_t computed_rows = 0;  // steps that were computed
   uint32_t sampler_calls = 0;

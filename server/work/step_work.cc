@@ -55,12 +55,23 @@ void SessionStepWork::Reply(absl::StatusOr<StepResult> result) {
   answer_(std::move(result));
 }
 
+Truncation SessionStepWork::TruncationOf(const StepRow& row, uint64_t steps) const {
+  const SessionConfig& config = call_.session->config();
+  if (!row.status.ok()) return Truncation::kNone;
+  if (config.max_episode_steps != 0 && steps >= config.max_episode_steps) {
+    return Truncation::kMaxEpisodeSteps;
+  }
+  const float error = row.expected_error.value_or(0);
+  const bool lost = config.max_expected_error > 0 && error > config.max_expected_error;
+  return lost ? Truncation::kModelHorizon : Truncation::kNone;
+}
+
 void SessionStepWork::Advance(const StepRow& row, Env& env, StepResult& result) const {
   const bool ok = row.status.ok();
   env.steps += ok ? 1 : 0;
-  const uint32_t horizon = call_.session->config().max_episode_steps;
   const bool terminated = ok && row.terminated;
-  const bool truncated = ok && horizon != 0 && env.steps >= horizon;
+  const Truncation truncation = TruncationOf(row, env.steps);
+  const bool truncated = truncation != Truncation::kNone;
   env.state = row.next;
   env.phase =
       !ok ? EnvPhase::kFailed : (terminated || truncated ? EnvPhase::kDone : EnvPhase::kRunning);
@@ -69,6 +80,8 @@ void SessionStepWork::Advance(const StepRow& row, Env& env, StepResult& result) 
   result.truncated.push_back(truncated);
   result.success.push_back(ok && row.success);
   result.success_probability.push_back(ok ? row.success_probability : 0);
+  result.expected_error.push_back(ok ? row.expected_error.value_or(0) : 0);
+  result.truncation.push_back(truncation);
   result.step_index.push_back(env.steps);
   result.row_status.push_back(row.status);
 }
@@ -79,6 +92,8 @@ void SessionStepWork::AppendWaiting(StepResult& result) {
   result.truncated.push_back(0);
   result.success.push_back(0);
   result.success_probability.push_back(0);
+  result.expected_error.push_back(0);
+  result.truncation.push_back(Truncation::kNone);
   result.step_index.push_back(0);
   result.row_status.push_back(absl::OkStatus());
 }
@@ -157,6 +172,7 @@ absl::StatusOr<StepResult> SessionStepWork::Finish(World& world, std::span<StepR
       rows.size() == envs_.size() &&
       std::none_of(rows.begin(), rows.end(), [](const StepRow& row) { return row.status.ok(); });
   AdvanceAll(rows, result);
+  if (!world.spec().tells_expected_error) result.expected_error.clear();
   if (!all_failed) {
     RETURN_IF_ERROR(BeginFresh(world, FreshRows(), result));
     std::vector<Viewed> views;

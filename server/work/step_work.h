@@ -20,6 +20,9 @@ struct StepArgs {
   std::optional<ReplayKey> replay;      // absent: the call will not be repeated
 };
 
+// Why an episode was cut off.
+enum class Truncation : uint8_t { kNone, kMaxEpisodeSteps, kModelHorizon };
+
 // One entry per row.
 struct StepResult {
   std::vector<float> reward;
@@ -27,6 +30,8 @@ struct StepResult {
   std::vector<uint8_t> truncated;
   std::vector<uint8_t> success;
   std::vector<float> success_probability;
+  std::vector<float> expected_error;  // empty when the world does not tell
+  std::vector<Truncation> truncation;
   std::vector<uint64_t> step_index;
   std::vector<uint8_t> reset;          // an episode began
   std::vector<uint64_t> episode;       // the present one
@@ -54,6 +59,8 @@ class SessionStepWork : public StepWork {
  private:
   void Reply(absl::StatusOr<StepResult> result);
   absl::StatusOr<StepResult> Finish(World& world, std::span<StepRow> rows, const RunTiming& timing);
+  // Whether the step that led to `row`, the env's steps-th, cuts the episode off.
+  Truncation TruncationOf(const StepRow& row, uint64_t steps) const;
   // Moves one environment on and appends its row to the result.
   void Advance(const StepRow& row, Env& env, StepResult& result) const;
   // The row of an environment that waits for its reset: no reward, no end.

@@ -45,6 +45,7 @@ class FakeWorld : public World {
   explicit FakeWorld(std::shared_ptr<FakeWorldControls> controls)
       : controls_(std::move(controls)), spec_(FakeSpec()) {
     spec_.pool_states = controls_->pool_states;
+    spec_.tells_expected_error = controls_->error_head;
   }
 
   const WorldSpec& spec() const override { return spec_; }
@@ -198,6 +199,7 @@ class FakeWorld : public World {
     out.terminated = std::abs(after->x[0]) >= 10;
     out.success = after->x[1] >= 1;
     out.success_probability = out.success ? 1 : 0;
+    if (spec_.tells_expected_error) out.expected_error = std::abs(after->x[0]) / 10;
     out.next = std::move(after);
     return out;
   }
@@ -259,6 +261,7 @@ WorldSpec FakeSpec() {
   spec.control_dt_s = 0.025;
   spec.training_horizon = 20;
   spec.tasks = {"toy"};
+  spec.tells_expected_error = true;
   return spec;
 }
 

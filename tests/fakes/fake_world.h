@@ -1,9 +1,9 @@
 // A world with exact, known dynamics and faults on demand.
 //
 // The state is a point x in R^2 and a hash of all that happened. An action adds to x; the reward is
-// the sum of the action; an episode ends when |x0| >= 10; the goal is met when x1 >= 1. Pixels show
-// x0 (red), x1 (green) and the hash (blue); depth is 1 m + x0; latents are [M, L] with x0, x1 and
-// parts of the hash; every Gaussian sits at (x0, x1, 0).
+// the sum of the action; an episode ends when |x0| >= 10; the goal is met when x1 >= 1; the error
+// to expect is |x0| / 10. Pixels show x0 (red), x1 (green) and the hash (blue); depth is 1 m + x0;
+// latents are [M, L] with x0, x1 and parts of the hash; every Gaussian sits at (x0, x1, 0).
 #ifndef GWM_TESTS_FAKES_FAKE_WORLD_H_
 #define GWM_TESTS_FAKES_FAKE_WORLD_H_
 
@@ -29,6 +29,7 @@ struct FakeWorldControls {
   std::atomic<int64_t> max_step_rows = 64;  // more in one Step give ResourceExhausted
   std::atomic<bool> throw_in_step = false;
   std::atomic<bool> fail_render = false;  // Internal
+  std::atomic<bool> error_head = true;    // read when the world is made
 
   void AddBatch(int rows) ABSL_LOCKS_EXCLUDED(mutex) {
     absl::MutexLock lock(&mutex);

@@ -98,6 +98,7 @@ Session Client::CreateSession(const SessionOptions& options) {
   Assign(options.observations, request.mutable_observations());
   if (options.idle_ttl.count() != 0) *request.mutable_idle_ttl() = ToProto(options.idle_ttl);
   request.set_max_episode_steps(options.max_episode_steps);
+  request.set_max_expected_error(options.max_expected_error);
   request.set_evictable(options.evictable);
   request.set_auto_reset(static_cast<v1::AutoReset>(options.auto_reset));
   request.mutable_context()->set_client_id(wire_->client_id());

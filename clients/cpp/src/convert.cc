@@ -49,6 +49,12 @@ std::vector<RowStatus> RowStatuses(const google::protobuf::RepeatedPtrField<v1::
   return statuses;
 }
 
+std::vector<TruncationReason> TruncationReasons(const google::protobuf::RepeatedField<int>& rows) {
+  std::vector<TruncationReason> reasons;
+  for (int reason : rows) reasons.push_back(static_cast<TruncationReason>(reason));
+  return reasons;
+}
+
 }  // namespace
 
 v1::Tensor ToProto(const Tensor& tensor) {
@@ -142,7 +148,8 @@ Spec FromProto(const v1::SimulatorSpec& proto) {
             .control_dt_s = proto.control_dt_s(),
             .state_bytes_per_env = proto.state_bytes_per_env(),
             .gaussians = proto.gaussians(),
-            .replays_calls = proto.replays_calls()};
+            .replays_calls = proto.replays_calls(),
+            .tells_expected_error = proto.tells_expected_error()};
   if (proto.actions_size() > 0) spec.action = FieldFromProto(proto.actions(0));
   for (const auto& field : proto.observations()) spec.observations.push_back(FieldFromProto(field));
   for (const auto& camera : proto.cameras()) spec.cameras.push_back(CameraFromProto(camera));
@@ -205,6 +212,8 @@ StepResult FromProto(v1::StepReply* reply) {
           .truncated = Bools(reply->mutable_truncated()),
           .success = Bools(reply->mutable_success()),
           .success_probability = Floats(reply->mutable_success_probability()),
+          .expected_error = Floats(reply->mutable_expected_error()),
+          .truncation_reason = TruncationReasons(reply->truncation_reason()),
           .step_index = ToVector<uint64_t>(reply->step_index()),
           .reset = Bools(reply->mutable_reset()),
           .episode = ToVector<uint64_t>(reply->episode()),
@@ -226,6 +235,7 @@ PlanResult FromProto(v1::PlanReply* reply) {
           .best_actions = FromProto(reply->mutable_best_actions()),
           .terminated = Bools(reply->mutable_terminated()),
           .success = Bools(reply->mutable_success()),
+          .expected_error = Floats(reply->mutable_expected_error()),
           .row_status = RowStatuses(reply->row_status())};
 }
 
@@ -238,6 +248,7 @@ ImagineChunk FromProto(v1::ImagineChunk* chunk) {
           .reward = FromProto(chunk->mutable_reward()),
           .terminated = FromProto(chunk->mutable_terminated()),
           .success = FromProto(chunk->mutable_success()),
+          .expected_error = FromProto(chunk->mutable_expected_error()),
           .done = FromProto(chunk->mutable_done()),
           .observations = FromProto(chunk->mutable_observations()),
           .row_status = RowStatuses(chunk->row_status()),

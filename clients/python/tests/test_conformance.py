@@ -98,6 +98,33 @@ def test_a_row_does_not_depend_on_its_batch(client: gwm.Client) -> None:
             assert single.reward[0] == batch.reward[row]
 
 
+def test_the_error_to_expect_is_there_where_the_spec_says_so(
+    client: gwm.Client, session: gwm.Session
+) -> None:
+    result = session.step(random_actions(client, 2))
+    assert (result.expected_error is not None) == client.spec().tells_expected_error
+    assert result.truncation_reason.tolist() == [gwm.TruncationReason.NONE] * 2
+    if result.expected_error is None:
+        with pytest.raises(gwm.UnimplementedError, match="max_expected_error"):
+            client.create_session(max_expected_error=0.5)
+        return
+    assert np.isfinite(result.expected_error).all()
+    # Anything is beyond so small a bound.
+    with client.create_session(1, max_expected_error=1e-30) as bounded:
+        bounded.reset()
+        assert bounded.max_expected_error > 0
+        end = bounded.step(random_actions(client, 1))
+        assert end.truncated.all()
+        assert end.truncation_reason.tolist() == [gwm.TruncationReason.MODEL_HORIZON]
+
+
+def test_the_limit_of_steps_is_the_reason_that_a_truncation_names(client: gwm.Client) -> None:
+    with client.create_session(1, max_episode_steps=1) as session:
+        session.reset()
+        reasons = session.step(random_actions(client, 1)).truncation_reason
+        assert reasons.tolist() == [gwm.TruncationReason.MAX_EPISODE_STEPS]
+
+
 def test_a_repeated_step_is_answered_from_memory(client: gwm.Client, session: gwm.Session) -> None:
     assert client.spec().raw.replays_calls
     request = simulator_pb2.StepRequest(

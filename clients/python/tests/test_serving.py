@@ -139,6 +139,15 @@ def test_max_episode_steps_truncates(client: gwm.Client) -> None:
         assert session.step([0, 0]).truncated.tolist() == [True]
 
 
+def test_an_environment_that_ends_by_itself_says_so() -> None:
+    with point_server(horizon=1) as server, gwm.Client(server.address) as client:
+        session = client.create_session()
+        session.reset()
+        end = session.step([0, 0])
+        assert end.truncated.tolist() == [True]
+        assert end.truncation_reason.tolist() == [gwm.TruncationReason.ENVIRONMENT]
+
+
 def test_render_shows_the_present_state_and_other_cameras(client: gwm.Client) -> None:
     camera = client.spec().cameras[0].moved((0.05, 0, 0))
     with client.create_session(2, observations=["rgb"]) as session:

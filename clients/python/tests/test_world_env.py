@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import gwm
 import gymnasium
@@ -108,6 +110,30 @@ def test_declares_its_autoreset_mode(server: EnvServer, mode: AutoresetMode) -> 
     assert envs.observation_space.shape == (2, 2)
     envs.close()
     assert server.table.counts() == (0, 0)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step tells an error to expect: 0.1, 0.2, ... per row, as a model's would."""
+    step = gwm.Session.step
+
+    def tell(session: gwm.Session, *arguments: Any, **options: Any) -> Any:
+        result = step(session, *arguments, **options)
+        errors = np.arange(1, len(result.reward) + 1, dtype=np.float32) / 10
+        return dataclasses.replace(result, expected_error=errors)
+
+    monkeypatch.setattr(gwm.Session, "step", tell)
+
+
+def test_info_carries_the_error_to_expect_of_models_that_tell_it(server: EnvServer, told: None) -> None:
+    with gymnasium.make("gwm/World-v0", address=server.address, obs="state") as env:
+        env.reset(seed=1)
+        assert env.step(np.zeros(2, np.float32))[4]["expected_error"] == pytest.approx(0.1)
+    envs = make_vector(server, 2, AutoresetMode.SAME_STEP, 1)
+    envs.reset(seed=1)
+    final = envs.step(np.zeros((2, 2), np.float32))[4]["final_info"]
+    np.testing.assert_allclose(final["expected_error"], [0.1, 0.2], rtol=1e-6)
+    envs.close()
 
 
 def run_episodes(envs: gymnasium.vector.VectorEnv, steps: int) -> list[tuple]:

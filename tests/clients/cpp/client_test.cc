@@ -131,13 +131,15 @@ TEST_F(ClientTest, SendsWhatTheSessionOptionsSay) {
                                                  .sampler_calls = 3,
                                                  .observations = {"rgb"},
                                                  .idle_ttl = milliseconds(1500),
-                                                 .max_episode_steps = 50});
+                                                 .max_episode_steps = 50,
+                                                 .max_expected_error = 0.5F});
   EXPECT_EQ(server_.create_request.num_envs(), 2U);
   EXPECT_EQ(server_.create_request.seed(), 9U);
   EXPECT_EQ(server_.create_request.sampler().calls(), 3U);
   EXPECT_EQ(server_.create_request.idle_ttl().seconds(), 1);
   EXPECT_EQ(server_.create_request.idle_ttl().nanos(), 500'000'000);
   EXPECT_EQ(server_.create_request.max_episode_steps(), 50U);
+  EXPECT_EQ(server_.create_request.max_expected_error(), 0.5F);
   EXPECT_EQ(session.id(), "abc");
   EXPECT_EQ(session.num_envs(), 2U);
   EXPECT_EQ(session.seed(), 7U);
@@ -297,6 +299,7 @@ TEST_F(ClientTest, PlansAndReadsTheBestSequence) {
   server_.plan_reply.set_best(1);
   *server_.plan_reply.mutable_best_actions() = FloatTensor({1, 2}, {0.25F, -0.25F});
   *server_.plan_reply.mutable_success() = BoolTensor({2}, {false, true});
+  *server_.plan_reply.mutable_expected_error() = FloatTensor({1}, {0.125F});
   const PlanResult plan = session.Plan(Zeros({2, 1, 2}), {.env_id = 1, .discount = 0.9});
   EXPECT_EQ(server_.plan_request.env_id(), 1U);
   EXPECT_EQ(server_.plan_request.discount(), 0.9);
@@ -304,6 +307,7 @@ TEST_F(ClientTest, PlansAndReadsTheBestSequence) {
   EXPECT_EQ(plan.best, 1U);
   EXPECT_THAT(plan.best_actions.values<float>(), ElementsAre(0.25F, -0.25F));
   EXPECT_THAT(plan.success, ElementsAre(false, true));
+  EXPECT_THAT(plan.expected_error, ElementsAre(0.125F));
 }
 
 TEST_F(ClientTest, CarriesStatesFromHereToThere) {

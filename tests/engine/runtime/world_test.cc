@@ -109,6 +109,7 @@ TEST_P(ModelWorldTest, EveryStepTellsTheErrorToExpectOfAStateOfItsAge) {
     EXPECT_TRUE(row.ok()) << row.status();
     return (*row)[0].expected_error.value();
   };
+  EXPECT_TRUE(world->spec().tells_expected_error);
   EXPECT_GT(expected(0), 0);
   EXPECT_TRUE(std::isfinite(expected(0)));
   // The head knows the age of a rollout from the noise key's step.

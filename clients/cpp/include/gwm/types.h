@@ -58,7 +58,8 @@ struct Spec {
   double control_dt_s = 0;
   uint64_t state_bytes_per_env = 0;
   uint64_t gaussians = 0;
-  bool replays_calls = false;  // repeated Steps and Resets get the stored reply
+  bool replays_calls = false;         // repeated Steps and Resets get the stored reply
+  bool tells_expected_error = false;  // Step, Imagine and Plan tell the error to expect
 };
 
 struct ServerInfo {
@@ -130,6 +131,7 @@ struct SessionOptions {
   std::vector<std::string> observations;  // what Reset and Step return unless they name others
   std::chrono::milliseconds idle_ttl{0};  // 0: the server's default
   uint32_t max_episode_steps = 0;         // 0: never truncated
+  float max_expected_error = 0;           // a step beyond it truncates the episode; 0: never
   AutoReset auto_reset = AutoReset::kNone;
   bool evictable = false;  // may be ended when another session needs the room
   std::chrono::milliseconds timeout{0};
@@ -183,12 +185,23 @@ struct FinalRows {
   std::vector<uint64_t> step_index;            // steps that the episodes had
   std::map<std::string, Tensor> observations;  // each [k, ...]
 };
+// Why an episode was cut off.
+enum class TruncationReason {
+  kNone = 0,
+  kMaxEpisodeSteps = 1,
+  kModelHorizon = 2,  // expected_error exceeds the session's max_expected_error
+  kEnvironment = 3,   // by a real environment itself
+};
 struct StepResult {
   std::vector<float> reward;  // n
   std::vector<bool> terminated;
   std::vector<bool> truncated;
   std::vector<bool> success;
   std::vector<float> success_probability;
+  // Squared error of the new state's latents that the model expects, as a share of their variance;
+  // empty unless Spec::tells_expected_error.
+  std::vector<float> expected_error;
+  std::vector<TruncationReason> truncation_reason;
   std::vector<uint64_t> step_index;
   std::vector<bool> reset;        // an episode began in this step, by itself
   std::vector<uint64_t> episode;  // number of the present episode
@@ -243,6 +256,7 @@ struct ImagineChunk {
   Tensor reward;                               // f32 [B, S]
   Tensor terminated;                           // bool [B, S]
   Tensor success;                              // bool [B, S]
+  Tensor expected_error;                       // f32 [B, S], as in StepResult; empty: not told
   Tensor done;                                 // bool [B]
   std::map<std::string, Tensor> observations;  // each [B, ...]
   std::vector<RowStatus> row_status;           // B
@@ -259,9 +273,10 @@ struct PlanOptions {
 struct PlanResult {
   std::vector<float> returns;  // K; -inf for a sequence that failed
   uint32_t best = 0;
-  Tensor best_actions;           // f32 [H, A]
-  std::vector<bool> terminated;  // the episode ended within the sequence
-  std::vector<bool> success;     // the goal was met at some step
+  Tensor best_actions;                // f32 [H, A]
+  std::vector<bool> terminated;       // the episode ended within the sequence
+  std::vector<bool> success;          // the goal was met at some step
+  std::vector<float> expected_error;  // H, of the best sequence, as in StepResult; empty: not told
   std::vector<RowStatus> row_status;
 };
 

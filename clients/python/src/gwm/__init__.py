@@ -20,7 +20,16 @@ from gwm.errors import (
 from gwm.register import register_envs
 from gwm.retry import RetryPolicy
 from gwm.session import Session
-from gwm.types import Camera, EpisodeFrame, Gaussians, Images, RgbdFrames, Spec, StateRef
+from gwm.types import (
+    Camera,
+    EpisodeFrame,
+    Gaussians,
+    Images,
+    RgbdFrames,
+    Spec,
+    StateRef,
+    TruncationReason,
+)
 from gwm.version import VERSION as __version__
 
 __all__ = [
@@ -43,6 +52,7 @@ __all__ = [
     "Session",
     "Spec",
     "StateRef",
+    "TruncationReason",
     "UnavailableError",
     "UnimplementedError",
     "__version__",

@@ -111,6 +111,7 @@ class Client:
         sampler_calls: int = 0,
         auto_reset: str = "none",
         max_episode_steps: int = 0,
+        max_expected_error: float = 0.0,
         idle_ttl_s: float | None = None,
         max_lifetime_s: float | None = None,
         evictable: bool = False,
@@ -123,9 +124,10 @@ class Client:
         by default; names of spec().observations. sampler_calls: denoiser calls per step, 0 for the model's
         default. auto_reset: what happens when an episode ends, as gymnasium's AutoresetMode: "none",
         "next_step" or "same_step"; spec().raw.auto_resets lists what the server can do.
-        max_episode_steps: steps after which an episode is truncated, 0 for never. idle_ttl_s: the session
-        expires this long after its last call. evictable: it may also be ended when another session needs the
-        room.
+        max_episode_steps: steps after which an episode is truncated, 0 for never. max_expected_error: a step
+        whose expected_error exceeds it truncates the episode too, 0 for never (needs
+        spec().tells_expected_error). idle_ttl_s: the session expires this long after its last call.
+        evictable: it may also be ended when another session needs the room.
         """
         if auto_reset not in AUTO_RESETS:
             raise ValueError(f"auto_reset is {auto_reset!r}; allowed are {', '.join(AUTO_RESETS)}")
@@ -138,6 +140,7 @@ class Client:
             observations=observations,
             auto_reset=AUTO_RESETS[auto_reset],
             max_episode_steps=max_episode_steps,
+            max_expected_error=max_expected_error,
             idle_ttl=_duration(idle_ttl_s),
             max_lifetime=_duration(max_lifetime_s),
             evictable=evictable,
@@ -256,5 +259,6 @@ def _spec_from_proto(reply: simulator_pb2.SimulatorSpec) -> Spec:
         width=reply.width,
         control_dt_s=reply.control_dt_s,
         tasks=tuple(reply.tasks),
+        tells_expected_error=reply.tells_expected_error,
         raw=reply,
     )

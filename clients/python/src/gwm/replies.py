@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from gwm._generated import simulator_pb2
 from gwm.types import Array, FinalRows, Timing
-from gwm.wire import from_tensor_map
+from gwm.wire import from_tensor, from_tensor_map
+
+
+def optional_tensor(reply: Any, name: str) -> Array | None:
+    """A tensor that a server may leave out."""
+    return from_tensor(getattr(reply, name)) if reply.HasField(name) else None
 
 
 def failed_rows(statuses: Sequence[simulator_pb2.RowStatus], rows: int) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from gwm._generated import scene_pb2, simulator_pb2, tensor_pb2
 from gwm.channel import Connection
 from gwm.errors import GwmError
-from gwm.replies import failed_rows, final_rows, timing_of
+from gwm.replies import failed_rows, final_rows, optional_tensor, timing_of
 from gwm.types import (
     Array,
     Camera,
@@ -58,6 +58,7 @@ class Session:
         self.seed: int = reply.seed
         self.observations: tuple[str, ...] = tuple(reply.observations)
         self.max_episode_steps: int = reply.max_episode_steps
+        self.max_expected_error: float = reply.max_expected_error
         # Whether the server answers a repeated call from memory; one that does not would step twice.
         self._replays: bool = reply.replays_calls
         self._steps = np.zeros(self.num_envs, np.uint64)
@@ -123,8 +124,8 @@ class Session:
             observations=from_tensor_map(reply.observations),
             episode=np.array(reply.episode, np.uint64),
             pool_indices=np.array(reply.pool_indices, np.uint32),
-            intrinsics=from_tensor(reply.intrinsics) if reply.HasField("intrinsics") else None,
-            world_from_cam=from_tensor(reply.world_from_cam) if reply.HasField("world_from_cam") else None,
+            intrinsics=optional_tensor(reply, "intrinsics"),
+            world_from_cam=optional_tensor(reply, "world_from_cam"),
             timing=timing_of(reply.timing),
             replayed=reply.replayed,
             step_index=steps,
@@ -164,7 +165,9 @@ class Session:
             failed=failed_rows(reply.row_status, len(reply.step_index)),
             timing=timing_of(reply.timing),
             replayed=reply.replayed,
-            reset=from_tensor(reply.reset) if reply.HasField("reset") else None,
+            expected_error=optional_tensor(reply, "expected_error"),
+            truncation_reason=np.array(reply.truncation_reason, np.int32),
+            reset=optional_tensor(reply, "reset"),
             episode=np.array(reply.episode, np.uint64),
             pool_indices=np.array(reply.pool_indices, np.uint32),
             final=final_rows(reply.final) if reply.HasField("final") else None,
@@ -237,6 +240,7 @@ class Session:
                     done=done,
                     failed=failed_rows(chunk.row_status, len(done)),
                     observations=from_tensor_map(chunk.observations),
+                    expected_error=optional_tensor(chunk, "expected_error"),
                     final_states=tuple(StateRef.from_proto(state) for state in chunk.final_states),
                 )
 
@@ -262,6 +266,7 @@ class Session:
             terminated=from_tensor(reply.terminated),
             success=from_tensor(reply.success),
             failed=failed_rows(reply.row_status, len(returns)),
+            expected_error=optional_tensor(reply, "expected_error"),
         )
 
     def fork(self, env_ids: Sequence[int] | None = None, *, count: int = 1, split: bool = False) -> Session:

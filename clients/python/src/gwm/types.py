@@ -7,7 +7,8 @@ spherical-harmonics coefficients, M latent tokens, L latent channels, D feature 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,15 @@ class ResetResult:
     step_index: Array | None = None  # u64 [n]: 0 unless the reset started from a state
 
 
+class TruncationReason(IntEnum):
+    """Why an episode was cut off."""
+
+    NONE = 0
+    MAX_EPISODE_STEPS = 1
+    MODEL_HORIZON = 2  # expected_error exceeds the session's max_expected_error
+    ENVIRONMENT = 3  # by a real environment itself
+
+
 @dataclass(frozen=True)
 class FinalRows:
     """k rows of a step that ended an episode and began the next one at once, as they were at the end."""
@@ -221,6 +231,11 @@ class StepResult:
     failed: Array  # bool [n]: the row's result was not finite; it needs a reset
     timing: Timing
     replayed: bool = False  # the stored reply of a call that was repeated
+    # f32 [n]: squared error of the new state's latents that the model expects, as a share of their variance;
+    # None unless Spec.tells_expected_error.
+    expected_error: Array | None = None
+    # i32 [n], of TruncationReason; [0] from a server that does not tell.
+    truncation_reason: Array = field(default_factory=lambda: np.zeros(0, np.int32))
     # Of sessions with auto_reset:
     reset: Array | None = None  # bool [n]: an episode began in this step
     episode: Array | None = None  # u64 [n]: number of the present episode
@@ -240,6 +255,7 @@ class ImagineChunk:
     failed: Array  # bool [B]
     observations: dict[str, Array]  # each [B, ...], after step t
     final_states: tuple[StateRef, ...] = ()  # on the last chunk when asked for: one per branch
+    expected_error: Array | None = None  # f32 [B, S], as in StepResult
 
 
 @dataclass(frozen=True)
@@ -252,6 +268,7 @@ class Plan:
     terminated: Array  # bool [K]: the episode ended within the sequence
     success: Array  # bool [K]: the goal was met at some step
     failed: Array  # bool [K]
+    expected_error: Array | None = None  # f32 [H] of the best sequence, as in StepResult
 
 
 @dataclass(frozen=True)
@@ -298,6 +315,7 @@ class Spec:
     width: int
     control_dt_s: float
     tasks: tuple[str, ...]
+    tells_expected_error: bool  # Step, Imagine and Plan tell the error to expect
     raw: Any
 
 

@@ -19,7 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 Array = npt.NDArray[Any]
 
-_STEP_INFOS = ("success", "success_probability", "step_index", "failed")
+_STEP_INFOS = ("success", "success_probability", "step_index", "failed", "expected_error")
 
 
 class SB3WorldVecEnv(VecEnv):

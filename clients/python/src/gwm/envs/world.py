@@ -20,7 +20,9 @@ class WorldEnv(gymnasium.Env[Array, Array]):
     obs: "rgb" (u8 [H, W, 3] of view `view`), "latent" (f32 [M, L]) or "state" (f32 [S], real environments
     only). horizon: steps after which an episode is truncated; None takes the server's (0: never).
     reset(options=...): {"pool_index": i} starts from that entry of the server's pool of real frames,
-    {"frames": RgbdFrames} from those images. info of step: success, success_probability, step_index, failed.
+    {"frames": RgbdFrames} from those images. max_expected_error: a step whose expected error exceeds it
+    truncates the episode too (0: never). info of step: success, success_probability, step_index, failed, and
+    expected_error from models that tell it.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 40}  # noqa: RUF012
@@ -32,6 +34,7 @@ class WorldEnv(gymnasium.Env[Array, Array]):
         obs: str = "rgb",
         view: int = 0,
         horizon: int | None = None,
+        max_expected_error: float = 0.0,
         sampler_calls: int = 0,
         render_mode: str | None = None,
         timeout_s: float = 120.0,
@@ -49,6 +52,7 @@ class WorldEnv(gymnasium.Env[Array, Array]):
                 observations=[obs],
                 sampler_calls=sampler_calls,
                 max_episode_steps=spec.horizon if horizon is None else horizon,
+                max_expected_error=max_expected_error,
             )
         except BaseException:
             self._client.close()
@@ -78,6 +82,8 @@ class WorldEnv(gymnasium.Env[Array, Array]):
             "step_index": int(result.step_index[0]),
             "failed": failed,
         }
+        if result.expected_error is not None:
+            info["expected_error"] = float(result.expected_error[0])
         observation = self._remember(result.observations)
         # An environment whose result was not finite cannot go on; that is no end of the task.
         truncated = bool(result.truncated[0]) or failed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gymnasium
@@ -23,7 +23,8 @@ _SERVER_MODES = {
     AutoresetMode.SAME_STEP: "same_step",
     AutoresetMode.DISABLED: "none",
 }
-_STEP_INFOS = ("success", "success_probability", "step_index", "failed")
+# The last one only from models that tell it.
+_STEP_INFOS = ("success", "success_probability", "step_index", "failed", "expected_error")
 
 
 class WorldVectorEnv(VectorEnv[Array, Array, Array]):
@@ -43,6 +44,7 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
         obs: str = "rgb",
         view: int = 0,
         horizon: int | None = None,
+        max_expected_error: float = 0.0,
         sampler_calls: int = 0,
         render_mode: str | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
@@ -65,6 +67,7 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
                 observations=[obs],
                 sampler_calls=sampler_calls,
                 max_episode_steps=spec.horizon if horizon is None else horizon,
+                max_expected_error=max_expected_error,
                 auto_reset=_SERVER_MODES[self.autoreset_mode],
             )
         except BaseException:
@@ -123,7 +126,7 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
         infos: dict[str, Any] = {}
         stepped = np.flatnonzero(~began)
         if len(stepped):
-            infos = self._scatter({name: getattr(result, name)[stepped] for name in _STEP_INFOS}, stepped)
+            infos = self._scatter({name: value[stepped] for name, value in step_values(result)}, stepped)
         fresh = np.flatnonzero(began)
         if not len(fresh):
             return infos
@@ -143,7 +146,7 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
                 final_obs[row] = observation.copy()
         ended = np.zeros(self.num_envs, np.bool_)
         ended[final.rows] = True
-        values = {name: getattr(result, name)[final.rows] for name in _STEP_INFOS}
+        values = {name: value[final.rows] for name, value in step_values(result)}
         values["step_index"] = final.step_index
         return {
             "final_obs": final_obs,
@@ -205,6 +208,14 @@ class WorldVectorEnv(VectorEnv[Array, Array, Array]):
             mask[rows] = True
             infos[name], infos[f"_{name}"] = full, mask
         return infos
+
+
+def step_values(result: StepResult) -> Iterator[tuple[str, Array]]:
+    """What step's info says, by name, each [n]."""
+    for name in _STEP_INFOS:
+        value = getattr(result, name)
+        if value is not None:
+            yield name, value
 
 
 def merge_infos(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:

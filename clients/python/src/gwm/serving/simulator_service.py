@@ -65,6 +65,12 @@ class SimulatorService:
             raise Refusal(
                 "BAD_FIELD", f"is {request.sampler.calls}; a real environment has no sampler", "sampler.calls"
             )
+        if request.max_expected_error:
+            raise Refusal(
+                "UNSUPPORTED",
+                f"is {request.max_expected_error:g}; a real environment expects no error, 0 is allowed",
+                "max_expected_error",
+            )
         session = self._table.create(
             num_envs=num_envs,
             seed=request.seed if request.HasField("seed") else secrets.randbits(32),

@@ -29,7 +29,7 @@ class StepRow:
     env: Environment
     reward: float = 0.0
     terminated: bool = False
-    truncated: bool = False
+    truncation: simulator_pb2.TruncationReason = simulator_pb2.TRUNCATION_REASON_UNSPECIFIED
     success: bool = False
     observations: dict[str, Array] = field(default_factory=dict)
     status: simulator_pb2.RowStatus = field(default_factory=simulator_pb2.RowStatus)
@@ -50,8 +50,15 @@ class StepRow:
             return
         env.step_index += 1
         self.reward, self.success, self.terminated = outcome.reward, outcome.success, outcome.terminated
-        self.truncated = outcome.truncated or 0 < max_episode_steps <= env.step_index
+        if 0 < max_episode_steps <= env.step_index:
+            self.truncation = simulator_pb2.TRUNCATION_REASON_MAX_EPISODE_STEPS
+        elif outcome.truncated:
+            self.truncation = simulator_pb2.TRUNCATION_REASON_ENVIRONMENT
         env.phase = DONE if self.terminated or self.truncated else RUNNING
+
+    @property
+    def truncated(self) -> bool:
+        return self.truncation != simulator_pb2.TRUNCATION_REASON_UNSPECIFIED
 
     def begin(self, observations: dict[str, Array], *, keep_final: bool) -> None:
         """The next episode began; its first observations take the place of the last ones."""
@@ -75,6 +82,7 @@ def to_reply(rows: Sequence[StepRow], names: Sequence[str]) -> simulator_pb2.Ste
         row_status=[row.status for row in rows],
         reset=to_tensor([row.began for row in rows], np.bool_),
         episode=[max(row.env.episodes - 1, 0) for row in rows],
+        truncation_reason=[row.truncation for row in rows],
     )
     ended = [(index, row) for index, row in enumerate(rows) if row.final_observations is not None]
     if ended:
