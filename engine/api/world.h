@@ -70,6 +70,8 @@ struct StepRequest {
   StatePtr state;
   std::span<const float> action;  // [A], finite, within [action_min, action_max]
   NoiseKey noise;
+  // Steps since the state was made of a real frame; absent: noise.step.
+  std::optional<uint32_t> age = std::nullopt;
 };
 struct StepOptions {
   int sampler_calls = 0;  // 0: the default
@@ -86,6 +88,15 @@ struct StepRow {
   // state that can be trusted, 1 for one that says no more than the mean of all data. Finite, 0 or
   // more. Nothing from checkpoints without an error head (WorldSpec.tells_expected_error).
   std::optional<float> expected_error;
+};
+
+// A state beside a real frame.
+struct Comparison {
+  // Squared error of the latents, as a share of their variance: what StepRow.expected_error
+  // expects.
+  float latent_error = 0;
+  // Mean squared error of the rendered image, RGB in [0, 1], over all pixels of all views.
+  float image_error = 0;
 };
 
 enum RenderOutputs : uint32_t { kRenderRgb = 1, kRenderDepth = 2, kRenderAlpha = 4 };
@@ -139,6 +150,8 @@ class World {
   // FailedPrecondition: they are of another build or device, where the same frame has other
   // anchors.
   virtual absl::StatusOr<StatePtr> ImportState(const StateTensors& tensors) = 0;
+  // `state` beside the newest of `frames`, seen by the cameras of the frames. DataLoss: not finite.
+  virtual absl::StatusOr<Comparison> Compare(const StatePtr& state, const RgbdFrames& frames) = 0;
   // Hidden features after the first denoiser call with the null action: f32 [M, D] per row.
   virtual absl::StatusOr<std::vector<HostTensor>> Features(const std::vector<StatePtr>& rows) = 0;
 };

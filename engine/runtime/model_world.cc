@@ -239,7 +239,7 @@ absl::StatusOr<std::vector<StepRow>> ModelWorld::StepRows(const std::vector<Step
     states.push_back(&AsModelState(row.state));
     actions.push_back(torch::tensor(std::vector<float>(row.action.begin(), row.action.end())));
     noise.push_back(StepNoise(model_->config, row.noise));
-    age.push_back(static_cast<float>(row.noise.step) + 1.0F);
+    age.push_back(static_cast<float>(row.age.value_or(row.noise.step)) + 1.0F);
   }
   const auto device = model_->device();
   auto state = Gather(states);

@@ -52,6 +52,7 @@ class ModelWorld : public World {
   absl::StatusOr<StatePtr> WithLatents(const StatePtr& state, const TensorView& latents) override;
   absl::StatusOr<StateTensors> ExportState(const StatePtr& state) override;
   absl::StatusOr<StatePtr> ImportState(const StateTensors& tensors) override;
+  absl::StatusOr<Comparison> Compare(const StatePtr& state, const RgbdFrames& frames) override;
   absl::StatusOr<std::vector<HostTensor>> Features(const std::vector<StatePtr>& rows) override;
 
  private:

@@ -210,6 +210,16 @@ void FillPlan(const PlanResult& result, v1::PlanReply& out) {
   FillRowStatus(result.row_status, *out.mutable_row_status());
 }
 
+void FillObserve(CompareResult result, v1::ObserveReply& out) {
+  *out.mutable_latent_error() = ToProto(result.latent_error);
+  *out.mutable_psnr_db() = ToProto(result.psnr_db);
+  out.mutable_episode()->Add(result.episode.begin(), result.episode.end());
+  out.mutable_step_index()->Add(result.step_index.begin(), result.step_index.end());
+  FillObservations(std::move(result.observations), *out.mutable_observations());
+  FillTiming(result.timing, result.busy, *out.mutable_timing());
+  out.set_replayed(result.replayed);
+}
+
 void FillFork(const ForkResult& result, const WorldSpec& spec, const std::string& instance_id,
               v1::ForkReply& out) {
   // The children are there, whatever happened to the session since.

@@ -9,6 +9,7 @@
 #include "gwm/v1/perception.pb.h"
 #include "gwm/v1/simulator.pb.h"
 #include "server/session/session.h"
+#include "server/work/compare_work.h"
 #include "server/work/fork_work.h"
 #include "server/work/imagine_rollout.h"
 #include "server/work/perception_work.h"
@@ -27,6 +28,7 @@ void FillReset(ResetResult result, v1::ResetReply& out);
 void FillStep(StepResult result, v1::StepReply& out);
 // state_key: seals final states; empty: no seal.
 void FillChunk(ImagineResult result, std::string_view state_key, v1::ImagineChunk& out);
+void FillObserve(CompareResult result, v1::ObserveReply& out);
 void FillPlan(const PlanResult& result, v1::PlanReply& out);
 void FillFork(const ForkResult& result, const WorldSpec& spec, const std::string& instance_id,
               v1::ForkReply& out);

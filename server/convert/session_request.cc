@@ -293,6 +293,22 @@ absl::StatusOr<StepArgs> ParseStep(const v1::StepRequest& request, const Session
   return args;
 }
 
+absl::StatusOr<CompareArgs> ParseObserve(const v1::ObserveRequest& request, size_t n,
+                                         const WorldSpec& spec, const Limits& limits) {
+  CompareArgs args;
+  ASSIGN_OR_RETURN(args.frames, ParseFrames(request.frames(), "frames", spec));
+  if (args.frames.rows.size() != n) {
+    return BadTensor("frames.rgb", absl::StrCat("n = ", args.frames.rows.size(), " worlds; ", n,
+                                                " (the environments named) are allowed"));
+  }
+  ASSIGN_OR_RETURN(args.observations, ParseObservations(request.observations(), "observations"));
+  RETURN_IF_ERROR(CheckObservedPixels(args.observations, n, std::nullopt, spec, limits));
+  args.re_anchor = request.re_anchor();
+  if (!args.re_anchor) return args;
+  ASSIGN_OR_RETURN(args.replay, ParseReplayKey(request.context(), request));
+  return args;
+}
+
 absl::StatusOr<RenderArgs> ParseRender(const v1::RenderRequest& request, size_t n,
                                        const WorldSpec& spec, const Limits& limits) {
   RenderArgs args;

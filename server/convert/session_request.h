@@ -13,6 +13,7 @@
 #include "gwm/v1/simulator.pb.h"
 #include "server/base/options.h"
 #include "server/session/session.h"
+#include "server/work/compare_work.h"
 #include "server/work/imagine_rollout.h"
 #include "server/work/plan.h"
 #include "server/work/render_work.h"
@@ -56,6 +57,8 @@ absl::StatusOr<ResetArgs> ParseReset(const v1::ResetRequest& request, const Sess
                                      size_t n, const WorldSpec& spec);
 absl::StatusOr<StepArgs> ParseStep(const v1::StepRequest& request, const SessionConfig& config,
                                    size_t n, const WorldSpec& spec, const Limits& limits);
+absl::StatusOr<CompareArgs> ParseObserve(const v1::ObserveRequest& request, size_t n,
+                                         const WorldSpec& spec, const Limits& limits);
 absl::StatusOr<RenderArgs> ParseRender(const v1::RenderRequest& request, size_t n,
                                        const WorldSpec& spec, const Limits& limits);
 // sampler_calls: when the request names none.

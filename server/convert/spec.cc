@@ -19,10 +19,10 @@ constexpr std::string_view kRpcs[] = {
     "Simulator.GetSpec",      "Simulator.CreateSession", "Simulator.GetSession",
     "Simulator.RenewSession", "Simulator.ListSessions",  "Simulator.CloseSession",
     "Simulator.Reset",        "Simulator.Step",          "Simulator.Render",
-    "Simulator.Imagine",      "Simulator.Plan",          "Simulator.Fork",
-    "Simulator.ExportState",  "Simulator.ImportState",   "Simulator.DropState",
-    "Perception.Encode",      "Perception.Decode",       "Perception.Features",
-    "Server.GetServerInfo",   "Server.GetLimits"};
+    "Simulator.Imagine",      "Simulator.Plan",          "Simulator.Observe",
+    "Simulator.Fork",         "Simulator.ExportState",   "Simulator.ImportState",
+    "Simulator.DropState",    "Perception.Encode",       "Perception.Decode",
+    "Perception.Features",    "Server.GetServerInfo",    "Server.GetLimits"};
 
 struct Field {
   std::string name;

@@ -235,6 +235,23 @@ grpc::ServerUnaryReactor* SimulatorService::Plan(grpc::CallbackServerContext* co
   });
 }
 
+grpc::ServerUnaryReactor* SimulatorService::Observe(grpc::CallbackServerContext* context,
+                                                    const v1::ObserveRequest* request,
+                                                    v1::ObserveReply* reply) {
+  return Enqueue(
+      deps_, "Simulator.Observe", context, *request, reply, [&](auto call) -> absl::Status {
+        ASSIGN_OR_RETURN(SessionCall target, FindSession(deps_, call, *request));
+        ASSIGN_OR_RETURN(CompareArgs args, ParseObserve(*request, target.env_ids.size(),
+                                                        deps_.device->spec(), deps_.limits));
+        deps_.device->Submit(std::make_unique<CompareWork>(
+            std::move(target), std::move(args),
+            Answer<CompareResult>([call](absl::StatusOr<CompareResult> result) {
+              call->FinishWith(std::move(result), FillObserve);
+            })));
+        return absl::OkStatus();
+      });
+}
+
 grpc::ServerUnaryReactor* SimulatorService::Fork(grpc::CallbackServerContext* context,
                                                  const v1::ForkRequest* request,
                                                  v1::ForkReply* reply) {

@@ -45,6 +45,9 @@ class SimulatorService final : public v1::Simulator::CallbackService {
 
   grpc::ServerUnaryReactor* Plan(grpc::CallbackServerContext* context,
                                  const v1::PlanRequest* request, v1::PlanReply* reply) override;
+  grpc::ServerUnaryReactor* Observe(grpc::CallbackServerContext* context,
+                                    const v1::ObserveRequest* request,
+                                    v1::ObserveReply* reply) override;
   grpc::ServerUnaryReactor* Fork(grpc::CallbackServerContext* context,
                                  const v1::ForkRequest* request, v1::ForkReply* reply) override;
   grpc::ServerUnaryReactor* ExportState(grpc::CallbackServerContext* context,

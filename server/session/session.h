@@ -50,8 +50,10 @@ struct Env {
   uint32_t noise_env = 0;
   uint64_t resets = 0;          // since the seed was set; the current episode is resets - 1
   uint64_t steps = 0;           // in the current episode
+  uint64_t real_step = 0;       // at which its state was last made of a real frame
   std::vector<Camera> cameras;  // of the frames it was reset from
 
+  uint32_t age() const { return static_cast<uint32_t>(steps - real_step); }
   uint64_t episode() const { return resets == 0 ? 0 : resets - 1; }
 };
 

@@ -49,6 +49,7 @@ Metadata MetadataOf(const StateContent& content) {
                   {"noise_env", absl::StrCat(content.env.noise_env)},
                   {"resets", absl::StrCat(content.env.resets)},
                   {"step", absl::StrCat(content.env.steps)},
+                  {"real_step", absl::StrCat(content.env.real_step)},
                   {"max_episode_steps", absl::StrCat(content.max_episode_steps)}};
   for (const auto& [phase, name] : kPhaseNames) {
     if (phase == content.env.phase) out["phase"] = name;
@@ -124,6 +125,11 @@ absl::StatusOr<StateContent> Reader::Content(const Metadata& metadata) const {
   RETURN_IF_ERROR(Number(metadata, "noise_env", content.env.noise_env));
   RETURN_IF_ERROR(Number(metadata, "resets", content.env.resets));
   RETURN_IF_ERROR(Number(metadata, "step", content.env.steps));
+  // States from before Observe have none.
+  if (metadata.contains("real_step")) {
+    RETURN_IF_ERROR(Number(metadata, "real_step", content.env.real_step));
+  }
+  if (content.env.real_step > content.env.steps) return Corrupt("has a real_step after its step");
   RETURN_IF_ERROR(Number(metadata, "max_episode_steps", content.max_episode_steps));
   if (text("noise") != kNoise) return Mismatch("was made with another generator of noise");
   for (const auto& [phase, name] : kPhaseNames) {

@@ -4,7 +4,7 @@
 //   "GWMSTATE" | u32 schema version | u32 flags (1: sealed) | u64 size of the body
 //   body: safetensors; its metadata holds model_id, checkpoint_digest, noise, seed, noise_env,
 //   resets,
-//         step, phase and max_episode_steps
+//         step, real_step, phase and max_episode_steps
 //   u32 CRC-32C of everything before | if sealed: HMAC-SHA256 of everything before, 32 bytes
 //
 // All numbers are little endian. `noise` names the generator, which is keyed by seed, noise_env,

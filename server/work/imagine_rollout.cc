@@ -90,10 +90,12 @@ std::vector<StepRequest> ImagineRollout::Rows() const {
   for (uint32_t b = 0; b < args_.branches; ++b) {
     if (branches_[b].done) continue;
     const size_t action_row = args_.action_rows == 1 ? 0 : b;
+    const Env env = BranchEnv(b);
     rows.push_back(
         {.state = branches_[b].state,
          .action = args_.actions.subspan((action_row * args_.steps + t_) * action_dim, action_dim),
-         .noise = NextNoise(BranchEnv(b))});
+         .noise = NextNoise(env),
+         .age = env.age()});
   }
   return rows;
 }

@@ -20,7 +20,7 @@ absl::StatusOr<std::vector<uint32_t>> BeginNextEpisodes(World& world,
   std::vector<ResetRequest> requests;
   for (Env* env : envs) {
     ++env->resets;
-    env->steps = 0;
+    env->steps = env->real_step = 0;
     env->phase = EnvPhase::kRunning;
     entries.push_back(PoolIndex(env->seed, env->noise_env, env->episode(), pool_size));
     requests.push_back({.frames = {}, .pool_index = static_cast<int>(entries.back())});
@@ -59,7 +59,7 @@ absl::StatusOr<std::vector<Env>> ResetWork::NextEnvs() const {
     }
     env.phase = EnvPhase::kRunning;
     env.state = nullptr;
-    env.steps = 0;
+    env.steps = env.real_step = 0;
     ++env.resets;
   }
   return envs;

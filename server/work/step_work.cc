@@ -41,7 +41,8 @@ absl::StatusOr<std::vector<StepRequest>> SessionStepWork::Begin() {
     if (waiting_.back()) continue;
     rows.push_back({.state = envs_[row].state,
                     .action = args_.actions.subspan(row * action_dim, action_dim),
-                    .noise = NextNoise(envs_[row])});
+                    .noise = NextNoise(envs_[row]),
+                    .age = envs_[row].age()});
   }
   return rows;
 }

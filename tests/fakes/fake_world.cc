@@ -149,6 +149,14 @@ class FakeWorld : public World {
     return StatePtr(std::move(state));
   }
 
+  absl::StatusOr<Comparison> Compare(const StatePtr& state, const RgbdFrames& frames) override {
+    FakeState real(controls_);
+    StartFrom(frames, real);
+    const float dx = Of(state).x[0] - real.x[0], dy = Of(state).x[1] - real.x[1];
+    const float squared = dx * dx + dy * dy;
+    return Comparison{.latent_error = squared, .image_error = squared / 100};
+  }
+
   absl::StatusOr<std::vector<HostTensor>> Features(const std::vector<StatePtr>& rows) override {
     std::vector<HostTensor> out;
     for (const StatePtr& state : rows) {
@@ -183,6 +191,7 @@ class FakeWorld : public World {
     if (row.action[0] == kPoisonAction) {
       return {.status = absl::DataLossError("the row is not finite")};
     }
+    controls_->last_age = row.age.value_or(row.noise.step);
     const FakeState& before = Of(row.state);
     auto after = std::make_shared<FakeState>(controls_);
     after->camera = before.camera;

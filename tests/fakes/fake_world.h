@@ -4,6 +4,7 @@
 // the sum of the action; an episode ends when |x0| >= 10; the goal is met when x1 >= 1; the error
 // to expect is |x0| / 10. Pixels show x0 (red), x1 (green) and the hash (blue); depth is 1 m + x0;
 // latents are [M, L] with x0, x1 and parts of the hash; every Gaussian sits at (x0, x1, 0).
+// Compare: latent_error is the squared distance of the points, image_error a hundredth of it.
 #ifndef GWM_TESTS_FAKES_FAKE_WORLD_H_
 #define GWM_TESTS_FAKES_FAKE_WORLD_H_
 
@@ -30,6 +31,7 @@ struct FakeWorldControls {
   std::atomic<bool> throw_in_step = false;
   std::atomic<bool> fail_render = false;  // Internal
   std::atomic<bool> error_head = true;    // read when the world is made
+  std::atomic<uint32_t> last_age = 0;     // of the row that was stepped last
 
   void AddBatch(int rows) ABSL_LOCKS_EXCLUDED(mutex) {
     absl::MutexLock lock(&mutex);

@@ -239,6 +239,15 @@ PlanResult FromProto(v1::PlanReply* reply) {
           .row_status = RowStatuses(reply->row_status())};
 }
 
+ObserveResult FromProto(v1::ObserveReply* reply) {
+  return {.latent_error = Floats(reply->mutable_latent_error()),
+          .psnr_db = Floats(reply->mutable_psnr_db()),
+          .episode = ToVector<uint64_t>(reply->episode()),
+          .step_index = ToVector<uint64_t>(reply->step_index()),
+          .observations = FromProto(reply->mutable_observations()),
+          .replayed = reply->replayed()};
+}
+
 ImagineChunk FromProto(v1::ImagineChunk* chunk) {
   std::vector<StateRef> final_states;
   for (const v1::StateRef& state : chunk->final_states()) {

@@ -37,6 +37,7 @@ Limits FromProto(const v1::Limits& limits);
 ResetResult FromProto(v1::ResetReply* reply);
 StepResult FromProto(v1::StepReply* reply);
 PlanResult FromProto(v1::PlanReply* reply);
+ObserveResult FromProto(v1::ObserveReply* reply);
 ImagineChunk FromProto(v1::ImagineChunk* chunk);
 
 template <typename T, typename Repeated>

@@ -184,6 +184,20 @@ PlanResult Session::Plan(const Tensor& actions, const PlanOptions& options) {
   return FromProto(&reply);
 }
 
+ObserveResult Session::Observe(const Frames& frames, const ObserveOptions& options) {
+  v1::ObserveRequest request;
+  request.set_session_id(id());
+  Assign(options.env_ids, request.mutable_env_ids());
+  *request.mutable_frames() = ToProto(frames);
+  request.set_re_anchor(options.re_anchor);
+  Assign(options.observations, request.mutable_observations());
+  if (options.re_anchor) request.mutable_context()->set_request_id(state_->NextRequestId());
+  auto reply = wire_->Call<v1::ObserveReply>(wire_->simulator(), &v1::Simulator::Stub::Observe,
+                                             request, options.timeout,
+                                             options.re_anchor ? state_->repeat() : Repeat::kSafe);
+  return FromProto(&reply);
+}
+
 Session Session::Fork(const ForkOptions& options) {
   const v1::ForkReply reply = CallFork(*wire_, id(), options, false);
   return Session(wire_, std::make_unique<State>(reply.session()));

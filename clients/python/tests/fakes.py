@@ -119,13 +119,15 @@ class FakeModel(
     """The RPCs that only a model has, with answers that can be computed by hand; counts its calls.
 
     Imagine: reward of a step = sum of its action; "latent" = sum of all actions so far. Encode: latents =
-    mean colour. refuse_first: so many calls of each RPC fail with UNAVAILABLE before one succeeds, with
-    `pushback_ms` as the wait that they ask for. replays_calls: what sessions say of themselves.
+    mean colour. Observe: latent_error = mean colour. refuse_first: so many calls of each RPC fail with
+    UNAVAILABLE before one succeeds, with `pushback_ms` as the wait that they ask for. replays_calls: what
+    sessions say of themselves.
     """
 
     def __init__(self, refuse_first: int = 0, replays_calls: bool = False, pushback_ms: str = "") -> None:
         self.calls: dict[str, int] = {}
         self.steps: list[Any] = []
+        self.observed: list[Any] = []
         self._refuse_first = refuse_first
         self._replays_calls = replays_calls
         self._pushback_ms = pushback_ms
@@ -194,6 +196,18 @@ class FakeModel(
                 done=to_tensor(flags[:, 0]),
                 observations=observations,
             )
+
+    def Observe(self, request: Any, context: Any) -> Any:
+        self.observed.append(request)
+        self._count("Observe", context)
+        rgb = from_tensor(request.frames.rgb)
+        errors = rgb.reshape(len(rgb), -1).mean(1).astype(np.float32)
+        return simulator_pb2.ObserveReply(
+            latent_error=to_tensor(errors),
+            psnr_db=to_tensor(100 - errors),
+            episode=[0] * len(rgb),
+            step_index=[3] * len(rgb),
+        )
 
     def Encode(self, request: Any, context: Any) -> Any:
         self._count("Encode", context)

@@ -58,6 +58,23 @@ def test_encode_decode_and_features() -> None:
         assert images.depth is None
 
 
+def test_observe_tells_how_far_the_imagined_states_were() -> None:
+    model = FakeModel(refuse_first=1, replays_calls=True)
+    retry, _ = quick_retry()
+    with model_server(model) as address, gwm.Client(address, retry=retry) as client:
+        with contextlib.suppress(gwm.UnavailableError):
+            client.create_session(2)
+        result = client.create_session(2).observe(rgbd(2), re_anchor=True)
+    np.testing.assert_array_equal(result.latent_error, [0, 1])
+    np.testing.assert_array_equal(result.psnr_db, [100, 99])
+    assert result.step_index.tolist() == [3, 3]
+    # Sent again as it was: under its name.
+    first, again = model.observed
+    assert first == again
+    assert first.re_anchor
+    assert first.context.request_id
+
+
 def test_failed_rows_are_marked() -> None:
     with model_server(FakeModel()) as address, gwm.Client(address) as client:
         result = client.create_session().step(np.zeros((2, 2)))

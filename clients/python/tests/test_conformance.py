@@ -51,7 +51,7 @@ def test_the_spec_is_complete(client: gwm.Client) -> None:
 
 def test_what_the_spec_does_not_list_is_unimplemented(client: gwm.Client) -> None:
     channel = client.connection.channel()
-    optional = {"Imagine", "Fork", "ExportState", "ImportState", "DropState", "Plan", "Run"}
+    optional = {"Imagine", "Fork", "ExportState", "ImportState", "DropState", "Plan", "Observe", "Run"}
     for method in sorted(name for name in optional if f"Simulator.{name}" not in client.spec().rpcs):
         call = channel.unary_unary(f"/{SERVICE}/{method}")
         with pytest.raises(grpc.RpcError) as caught:

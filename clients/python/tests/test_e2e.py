@@ -74,6 +74,33 @@ def test_starts_from_frames_of_an_episode(address: str) -> None:
         np.testing.assert_array_equal(env.render(), observation)
 
 
+def test_a_rollout_is_corrected_by_the_real_frames(address: str) -> None:
+    episode = gwm.read_episode(DATA / "episodes" / TASK / "noisy_005.safetensors.zst")
+
+    def frame(row: int) -> gwm.RgbdFrames:
+        return gwm.RgbdFrames.from_episode(episode, [row])
+
+    with gwm.Client(address) as client, client.create_session(observations=["latent"]) as session:
+        start = session.reset(frames=frame(10)).observations["latent"]
+        at_start = session.observe(frame(10))
+        assert at_start.latent_error[0] < 1e-6
+        result = session.step(episode.action[11][None])
+        for row in range(12, 16):
+            result = session.step(episode.action[row][None])
+        drifted = session.observe(frame(15))
+        assert drifted.latent_error[0] > at_start.latent_error[0]
+        assert 5 < drifted.psnr_db[0] < 100
+        corrected = session.observe(frame(15), re_anchor=True, observations=["latent"])
+        np.testing.assert_array_equal(corrected.latent_error, drifted.latent_error)
+        assert corrected.step_index.tolist() == [5]
+        assert not np.array_equal(corrected.observations["latent"], result.observations["latent"])
+        assert not np.array_equal(corrected.observations["latent"], start)
+        after = session.observe(frame(15))
+        assert after.latent_error[0] < 1e-6
+        assert after.psnr_db[0] > drifted.psnr_db[0]
+        assert session.step(episode.action[16][None]).step_index.tolist() == [6]
+
+
 def test_collects_and_scores_imagined_episodes(
     address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -310,6 +310,29 @@ TEST_F(ClientTest, PlansAndReadsTheBestSequence) {
   EXPECT_THAT(plan.expected_error, ElementsAre(0.125F));
 }
 
+TEST_F(ClientTest, SendsRealFramesAndReadsHowFarTheImaginedStatesWere) {
+  server_.session.set_replays_calls(true);
+  Session session = client_.CreateSession();
+  *server_.observe_reply.mutable_latent_error() = FloatTensor({1}, {0.25F});
+  *server_.observe_reply.mutable_psnr_db() = FloatTensor({1}, {31.5F});
+  server_.observe_reply.add_step_index(4);
+  const Frames frames{.rgb = Zeros({1, 1, 1, 2, 2, 3}),
+                      .depth_mm = {},
+                      .intrinsics = {},
+                      .world_from_cam = {},
+                      .actions = {}};
+  const ObserveResult result = session.Observe(frames, {.env_ids = {3}, .re_anchor = true});
+  EXPECT_THAT(result.latent_error, ElementsAre(0.25F));
+  EXPECT_THAT(result.psnr_db, ElementsAre(31.5F));
+  EXPECT_THAT(result.step_index, ElementsAre(4));
+  EXPECT_THAT(server_.observe_request.env_ids(), ElementsAre(3));
+  EXPECT_TRUE(server_.observe_request.re_anchor());
+  EXPECT_EQ(server_.observe_request.frames().rgb().shape_size(), 6);
+  EXPECT_FALSE(server_.observe_request.context().request_id().empty());
+  session.Observe(frames);
+  EXPECT_TRUE(server_.observe_request.context().request_id().empty());
+}
+
 TEST_F(ClientTest, CarriesStatesFromHereToThere) {
   server_.session.set_replays_calls(true);
   Session session = client_.CreateSession();

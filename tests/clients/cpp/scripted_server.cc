@@ -110,6 +110,12 @@ grpc::Status ScriptedServer::Plan(Context*, const v1::PlanRequest* request, v1::
   *reply = plan_reply;
   return status;
 }
+grpc::Status ScriptedServer::Observe(Context*, const v1::ObserveRequest* request,
+                                     v1::ObserveReply* reply) {
+  observe_request = *request;
+  *reply = observe_reply;
+  return status;
+}
 grpc::Status ScriptedServer::Fork(Context*, const v1::ForkRequest* request, v1::ForkReply* reply) {
   fork_request = *request;
   *reply = fork_reply;

@@ -55,6 +55,7 @@ class ScriptedServer final : public v1::Simulator::Service,
   v1::RenderReply render_reply;
   v1::ForkReply fork_reply;
   v1::PlanReply plan_reply;
+  v1::ObserveReply observe_reply;
   v1::EncodeReply encode_reply;
   v1::DecodeReply decode_reply;
   v1::FeaturesReply features_reply;
@@ -67,6 +68,7 @@ class ScriptedServer final : public v1::Simulator::Service,
   v1::RenderRequest render_request;
   v1::ForkRequest fork_request;
   v1::PlanRequest plan_request;
+  v1::ObserveRequest observe_request;
   std::vector<std::string> dropped_states;
   v1::ImagineRequest imagine_request;
   v1::EncodeRequest encode_request;
@@ -90,6 +92,7 @@ class ScriptedServer final : public v1::Simulator::Service,
   grpc::Status Imagine(Context*, const v1::ImagineRequest*,
                        grpc::ServerWriter<v1::ImagineChunk>*) override;
   grpc::Status Plan(Context*, const v1::PlanRequest*, v1::PlanReply*) override;
+  grpc::Status Observe(Context*, const v1::ObserveRequest*, v1::ObserveReply*) override;
   grpc::Status Fork(Context*, const v1::ForkRequest*, v1::ForkReply*) override;
   // "blob of N" or "state N" for environment N.
   grpc::Status ExportState(Context*, const v1::ExportStateRequest*, v1::ExportStateReply*) override;

@@ -116,6 +116,49 @@ TEST_P(ModelWorldTest, EveryStepTellsTheErrorToExpectOfAStateOfItsAge) {
   EXPECT_NE(expected(0), expected(30));
 }
 
+TEST_P(ModelWorldTest, TheAgeOfAStateMayStartAnewWithinAnEpisode) {
+  auto world = Open();
+  const auto state = ResetTo(*world, {1})[0];
+  const auto expected = [&](std::optional<uint32_t> age) {
+    const auto action = Action(1, 0);
+    const auto row = world->Step(
+        {{.state = state, .action = action, .noise = {.seed = 3, .step = 30}, .age = age}}, {});
+    EXPECT_TRUE(row.ok()) << row.status();
+    return (*row)[0].expected_error.value();
+  };
+  EXPECT_EQ(expected(30), expected(std::nullopt));
+  EXPECT_NE(expected(0), expected(std::nullopt));
+}
+
+TEST_P(ModelWorldTest, ComparesAStateWithARealFrame) {
+  auto world = Open();
+  const OwnedFrames frames(1, 4), others(2, 4);
+  const auto states = world->Reset({{.frames = frames.view(), .pool_index = {}}});
+  ASSERT_TRUE(states.ok()) << states.status();
+  const auto same = world->Compare((*states)[0], frames.view());
+  ASSERT_TRUE(same.ok()) << same.status();
+  // The state holds the very latents that the frame is encoded to.
+  EXPECT_LT(same->latent_error, 1e-8F);
+  const auto other = world->Compare((*states)[0], others.view());
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_GT(other->latent_error, same->latent_error);
+  EXPECT_GT(other->image_error, same->image_error);
+  const auto row = StepOnce(*world, (*states)[0], Action(1, 0));
+  ASSERT_TRUE(row.ok());
+  const auto next = world->Compare((*row)[0].next, frames.view());
+  ASSERT_TRUE(next.ok()) << next.status();
+  const double sigma =
+      testing::TinyConfig(GetParam()).diffusion.sigma_data;  // deviation of the latents
+  const auto before = world->Latents((*states)[0]).value(),
+             after = world->Latents((*row)[0].next).value();
+  double sum = 0;
+  const auto a = before.latents.values<float>(), b = after.latents.values<float>();
+  for (size_t i = 0; i < a.size(); ++i) sum += std::pow((a[i] - b[i]) / sigma, 2);
+  EXPECT_NEAR(next->latent_error, sum / static_cast<double>(a.size()), 1e-4);
+  EXPECT_EQ(world->Compare(nullptr, frames.view()).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 TEST_P(ModelWorldTest, AnExportedStateGoesOnBitForBitInAnotherWorld) {
   auto world = Open();
   // Several frames: the anchors must follow from the newest one alone.

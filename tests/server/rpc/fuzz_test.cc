@@ -66,6 +66,10 @@ void MutateScalar(Message& message, const FieldDescriptor& field, Random& random
       return reflection.SetInt32(&message, &field, static_cast<int32_t>(NastyInteger(random)));
     case FieldDescriptor::CPPTYPE_INT64:
       return reflection.SetInt64(&message, &field, NastyInteger(random));
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return reflection.SetFloat(&message, &field, static_cast<float>(NastyNumber(random)));
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return reflection.SetDouble(&message, &field, NastyNumber(random));
     case FieldDescriptor::CPPTYPE_ENUM:
       return reflection.SetEnumValue(&message, &field, static_cast<int>(NastyInteger(random)));
     case FieldDescriptor::CPPTYPE_STRING: {
@@ -278,6 +282,12 @@ class FuzzTest : public ServerTest {
     plan.set_session_id(id);
     plan.set_discount(0.5);
     *plan.mutable_actions() = fakes::F32({2, 1, 2}, {0, 0, 0, 0});
+    v1::ObserveRequest observe;
+    observe.set_session_id(id);
+    *observe.mutable_frames() = fakes::TestFrames(2, 1, 9);
+    observe.set_re_anchor(true);
+    observe.add_observations("latent");
+    add("Simulator/Observe", observe);
     add("Simulator/Plan", plan);
     add("Simulator/ExportState", save);
     add("Simulator/ImportState", load);

@@ -22,6 +22,7 @@ StateContent Sample() {
                  .noise_env = (3u << 16) + 2,
                  .resets = 4,
                  .steps = 17,
+                 .real_step = 11,
                  .cameras = {}};
   const std::vector<float> values = {1, 2, 3, 4, 5, 6};
   content.tensors["latents"] = HostTensor::From<float>({2, 3}, std::span(values));
@@ -63,11 +64,18 @@ TEST(StateBlobTest, GivesBackEverything) {
     EXPECT_EQ(content->env.noise_env, (3u << 16) + 2);
     EXPECT_EQ(content->env.resets, 4u);
     EXPECT_EQ(content->env.steps, 17u);
+    EXPECT_EQ(content->env.real_step, 11u);
     ASSERT_EQ(content->tensors.size(), 2u);
     EXPECT_EQ(content->tensors.at("latents").shape, (std::vector<int64_t>{2, 3}));
     EXPECT_EQ(content->tensors.at("latents").data, Sample().tensors.at("latents").data);
     EXPECT_EQ(content->tensors.at("frame").data, "abc");
   }
+}
+
+TEST(StateBlobTest, AStateThatWasRealAfterItsStepIsCorrupt) {
+  StateContent content = Sample();
+  content.env.real_step = 18;
+  EXPECT_EQ(ReasonOf(EncodeState(content, "")), "STATE_CORRUPT");
 }
 
 TEST(StateBlobTest, EveryTruncationIsNoticed) {

@@ -49,6 +49,9 @@ class GWM_CLIENT_EXPORT Session {
                const std::function<bool(const ImagineChunk&)>& on_chunk);
   // Tries action sequences f32 [K, H, A] on copies of one environment; the session does not change.
   PlanResult Plan(const Tensor& actions, const PlanOptions& options = {});
+  // Compares the environments with what really happened, n worlds of frames, and lets them go on
+  // from there when asked to; the step counts stay.
+  ObserveResult Observe(const Frames& frames, const ObserveOptions& options = {});
   // A new session whose environments go on from where these are: the first one's children, then the
   // second's, ...
   Session Fork(const ForkOptions& options = {});

@@ -280,6 +280,24 @@ struct PlanResult {
   std::vector<RowStatus> row_status;
 };
 
+struct ObserveOptions {
+  std::vector<uint32_t> env_ids;          // empty: all
+  bool re_anchor = false;                 // the environments go on from the real frames
+  std::vector<std::string> observations;  // of the states after the call; empty: none
+  std::chrono::milliseconds timeout{0};
+};
+// Imagined states beside real frames.
+struct ObserveResult {
+  // n: squared error of the latents, as a share of their variance: what StepResult::expected_error
+  // expects.
+  std::vector<float> latent_error;
+  std::vector<float> psnr_db;  // n, of the rendered image, at most 100
+  std::vector<uint64_t> episode;
+  std::vector<uint64_t> step_index;
+  std::map<std::string, Tensor> observations;  // each [n, ...]
+  bool replayed = false;                       // the stored reply of a call that was repeated
+};
+
 // Whose random numbers forked environments draw.
 enum class ForkSeed {
   kKeep = 1,   // their parent's: the same actions give the same bits

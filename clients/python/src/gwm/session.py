@@ -20,6 +20,7 @@ from gwm.types import (
     EpisodeFrame,
     Images,
     ImagineChunk,
+    ObserveResult,
     Plan,
     ResetResult,
     RgbdFrames,
@@ -267,6 +268,37 @@ class Session:
             success=from_tensor(reply.success),
             failed=failed_rows(reply.row_status, len(returns)),
             expected_error=optional_tensor(reply, "expected_error"),
+        )
+
+    def observe(
+        self,
+        frames: RgbdFrames,
+        env_ids: Sequence[int] | None = None,
+        *,
+        re_anchor: bool = False,
+        observations: Sequence[str] = (),
+    ) -> ObserveResult:
+        """Compares environments with what really happened at their present step: one world of `frames` each.
+
+        re_anchor: they go on from the real frames; episode, step and random numbers stay. observations: of
+        the states after the call.
+        """
+        request = simulator_pb2.ObserveRequest(
+            session_id=self.session_id,
+            env_ids=env_ids,
+            frames=frames.to_proto(),
+            re_anchor=re_anchor,
+            observations=observations,
+            context=self._named_call() if re_anchor else None,
+        )
+        reply = self._call("Observe", request, idempotent=self._replays or not re_anchor)
+        return ObserveResult(
+            latent_error=from_tensor(reply.latent_error),
+            psnr_db=from_tensor(reply.psnr_db),
+            episode=np.array(reply.episode, np.uint64),
+            step_index=np.array(reply.step_index, np.uint64),
+            observations=from_tensor_map(reply.observations),
+            replayed=reply.replayed,
         )
 
     def fork(self, env_ids: Sequence[int] | None = None, *, count: int = 1, split: bool = False) -> Session:

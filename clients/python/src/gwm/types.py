@@ -272,6 +272,18 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class ObserveResult:
+    """n imagined states beside real frames."""
+
+    latent_error: Array  # f32 [n]: squared error, as a share of the variance; what expected_error expects
+    psnr_db: Array  # f32 [n], of the rendered image, at most 100
+    episode: Array  # u64 [n]
+    step_index: Array  # u64 [n]
+    observations: dict[str, Array]  # each [n, ...], of the states after the call
+    replayed: bool = False  # the stored reply of a call that was repeated
+
+
+@dataclass(frozen=True)
 class Encoded:
     latents: Array  # f32 [n, M, L]
     centres: Array  # f32 [n, M, 3], metres, world frame
