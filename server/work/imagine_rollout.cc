@@ -72,11 +72,13 @@ void ImagineRollout::RequestChunk() {
 
 void ImagineRollout::Answer(absl::StatusOr<ImagineResult> result) {
   if (!std::exchange(awaited_, false)) return;
-  if (!result.ok() || result->last) {
-    branches_.clear();
-    session_.reset();
-  }
+  if (!result.ok() || result->last) LetGo();
   on_chunk_(std::move(result));
+}
+
+void ImagineRollout::LetGo() {
+  session_.reset();
+  branches_.clear();
 }
 
 void ImagineRollout::SubmitStep() {

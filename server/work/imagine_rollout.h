@@ -75,6 +75,7 @@ class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
                                                                 DeviceThread* device,
                                                                 OnChunk on_chunk);
   void RequestChunk();
+  ~ImagineRollout() { LetGo(); }
 
  private:
   struct Branch {
@@ -89,6 +90,8 @@ class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
 
   ImagineRollout(std::shared_ptr<CallHandle> call, RolloutStart start, ImagineArgs args,
                  DeviceThread* device, OnChunk on_chunk);
+  // The session first: whoever sees the states gone may let it expire.
+  void LetGo();
   void SubmitStep();
   std::vector<StepRequest> Rows() const;
   // Takes one step's rows in; then either goes on to the next step or delivers the chunk.
