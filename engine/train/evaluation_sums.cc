@@ -117,11 +117,15 @@ std::string KindRows(const std::string& kind, const KindSums& sums) {
 
 std::string TaskRow(const std::string& task, const KindSums& sums) {
   const auto& [h, s] = *sums.horizons.rbegin();
-  return absl::StrFormat(
-      "%-30s h=%d changed %.2f dB (repeat %.2f), reward MAE %.3f, %.1f %% of the return range per "
-      "step\n",
-      task, h, PsnrOf(s.changed.mean()), PsnrOf(s.changed_repeat.mean()), sums.reward.mean(),
-      100 * sums.reward.mean() / sums.returns.width());
+  auto row = absl::StrFormat("%-30s h=%d changed %.2f dB (repeat %.2f), reward MAE %.3f", task, h,
+                             PsnrOf(s.changed.mean()), PsnrOf(s.changed_repeat.mean()),
+                             sums.reward.mean());
+  // One episode has no range.
+  if (sums.returns.width() > 0) {
+    absl::StrAppendFormat(&row, ", %.1f %% of the return range per step",
+                          100 * sums.reward.mean() / sums.returns.width());
+  }
+  return row + "\n";
 }
 
 }  // namespace

@@ -92,6 +92,20 @@ TEST(EvaluateTest, RanksRolloutsByTheErrorThatTheModelExpects) {
   EXPECT_EQ(without["psnr"], horizons["5"]["psnr"]);
 }
 
+TEST(EvaluateTest, TasksAreToldWithTheirRewardErrorAsAShareOfTheReturnRange) {
+  const auto model = testing::ShakenModel("grid");
+  auto data = testing::ToyDataset(2, {.seed = 1, .frames = 24});
+  for (auto& e : data.episodes) e.task = "push";
+  data.episodes[1].reward = data.episodes[0].reward + 2;
+  const auto two = Evaluate(*model, data, {.horizons = {1}, .quiet = true}).value();
+  const Json push = Json::parse(two.json)["tasks"]["push"];
+  EXPECT_NEAR(push["return_range_per_step"].get<double>(), 2.0 * 24 / 23, 1e-5);
+  EXPECT_NE(two.table.find("% of the return range per step"), std::string::npos);
+  data.episodes.pop_back();
+  const auto one = Evaluate(*model, data, {.horizons = {1}, .quiet = true}).value();
+  EXPECT_EQ(one.table.find("return range"), std::string::npos);
+}
+
 TEST(EvaluateTest, JudgesImaginedStatesFromACameraThatTheModelNeverSaw) {
   auto config = testing::TinyConfig("grid");
   config.views = 1;
