@@ -21,19 +21,11 @@ namespace {
 constexpr size_t kMaxBatch = 64;
 constexpr uint64_t kFeatureSeed = 0;  // features are a function of the state alone
 constexpr float kSuccessThreshold = 0.5F;
-// Of exported states: the name of the slot's row, and how far its token centres may be from the
-// anchors of its frame, metres.
-constexpr char kRowName[] = "row";
-constexpr float kCentreTolerance = 1e-3F;
 
 // Figures of a row are computed row by row: over an array of rows the vectorised functions give the
 // rest beyond the last full vector other bits.
 float Sigmoid(float x) {
   return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x))));
-}
-
-const ModelState& AsModelState(const StatePtr& state) {
-  return static_cast<const ModelState&>(*state);
 }
 
 absl::Status CheckStates(size_t count, const auto& state_of) {
@@ -383,56 +375,6 @@ absl::StatusOr<StatePtr> ModelWorld::WithLatents(const StatePtr& state, const Te
     dynamics.context[0][dynamics.context.size(1) - 1].copy_(values);
     return Store(layout_.Pack(dynamics).squeeze(0), AsModelState(state).episode);
   });
-}
-
-absl::StatusOr<StateTensors> ModelWorld::ExportState(const StatePtr& state) {
-  GWM_RETURN_IF_ERROR(CheckStates(1, [&](size_t) { return state.get(); }));
-  return CatchTorch("ExportState", [&]() -> absl::StatusOr<StateTensors> {
-    const auto& own = AsModelState(state);
-    StateTensors tensors;
-    tensors[kRowName] = ToHost(pool_->slab()[own.slot->index()]);
-    own.episode->start.AddTo(tensors);
-    return tensors;
-  });
-}
-
-absl::StatusOr<StatePtr> ModelWorld::ImportState(const StateTensors& tensors) {
-  return CatchTorch("ImportState", [&]() -> absl::StatusOr<StatePtr> {
-    GWM_ASSIGN_OR_RETURN(auto start, StartFrame::From(tensors));
-    const auto row = tensors.find(kRowName);
-    if (row == tensors.end() || tensors.size() != 5) {
-      return absl::InvalidArgumentError(
-          "state: the tensors row, rgb, depth_mm, intrinsics and world_from_cam are expected");
-    }
-    if (row->second.dtype != DType::kF32 ||
-        row->second.shape != std::vector<int64_t>{layout_.floats()}) {
-      return absl::InvalidArgumentError(absl::StrCat("state: row is ", DescribeTensor(row->second),
-                                                     ", expected f32 [", layout_.floats(), "]"));
-    }
-    auto values = ToTorch(row->second, model_->device());
-    if (!torch::isfinite(values).all().item<bool>()) {
-      return absl::InvalidArgumentError("state: row holds a number that is not finite");
-    }
-    return ImportRow(values, std::move(start));
-  });
-}
-
-absl::StatusOr<StatePtr> ModelWorld::ImportRow(const torch::Tensor& row, StartFrame start) {
-  torch::NoGradGuard no_grad;
-  GWM_ASSIGN_OR_RETURN(auto real, ReadResetFrames(start.view(), model_->config));
-  if (real.scenes.size() != 1) {
-    return absl::InvalidArgumentError("state: more than one frame to start from");
-  }
-  const auto scene = SceneTo(real.scenes[0], model_->device());
-  auto episode =
-      std::make_shared<Episode>(Episode{std::move(start), model_->tokenizer->ChooseAnchors(scene)});
-  // The tokens of the row are those of the anchors, or decoding would move them.
-  const auto centres = layout_.Unpack(row.unsqueeze(0)).centres;
-  if ((centres - episode->anchors.centres).abs().max().item<float>() > kCentreTolerance) {
-    return absl::FailedPreconditionError(
-        "state: made by another build or on another device; the frame has other anchors here");
-  }
-  return Store(row, std::move(episode));
 }
 
 absl::StatusOr<std::vector<HostTensor>> ModelWorld::Features(const std::vector<StatePtr>& rows) {

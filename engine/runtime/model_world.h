@@ -29,6 +29,10 @@ class ModelState : public WorldState {
   const std::shared_ptr<const Episode> episode;
 };
 
+inline const ModelState& AsModelState(const StatePtr& state) {
+  return static_cast<const ModelState&>(*state);
+}
+
 class ModelWorld : public World {
  public:
   struct Options {

@@ -18,7 +18,7 @@ absl::StatusOr<Comparison> ModelWorld::Compare(const StatePtr& state, const Rgbd
     torch::NoGradGuard no_grad;
     GWM_ASSIGN_OR_RETURN(const auto real, ReadResetFrames(frames, model_->config));
     const auto scene = SceneTo(real.scenes.back(), model_->device());
-    const auto& own = static_cast<const ModelState&>(*state);
+    const auto& own = AsModelState(state);
     const auto dynamics = Gather({&own});
     const auto imagined = dynamics.context.select(1, dynamics.context.size(1) - 1);
     // At the anchors of the state, so that the tokens of both correspond.
