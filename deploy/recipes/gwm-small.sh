@@ -26,9 +26,9 @@ collect() {
 }
 # More of what is hard to judge: where the reward hangs on a small object, the reward head is short of data.
 collect_all() { # SHARD
+  collect "$1" hammer-v3,coffee-push-v3,door-lock-v3 36 36 18 20
   collect "$1" button-press-topdown-wall-v3,plate-slide-v3 16 16 10 8
   collect "$1" handle-pull-side-v3 24 24 16 12
-  collect "$1" hammer-v3,coffee-push-v3,door-lock-v3 36 36 18 20
 }
 collect_all 0/2 &
 first=$!
