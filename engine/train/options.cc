@@ -43,6 +43,7 @@ template <typename Visitor>
 void VisitRewardLoss(RewardLossOptions& o, Visitor&& field) {
   field("latent_noise", o.latent_noise);
   field("imagined_share", o.imagined_share);
+  field("absolute", o.absolute);
 }
 template <typename Visitor>
 void VisitTop(TrainOptions& o, Visitor&& field) {

@@ -53,6 +53,9 @@ struct RewardLossOptions {
   // Share of rows whose latents the dynamics imagined (imagined_sequences.h): the head learns what
   // drifted latents are worth.
   double imagined_share = 0;
+  // Weight of the absolute error of the decoded reward beside the cross entropy of its code: the
+  // code counts every bin alike, users count reward.
+  double absolute = 0;
 };
 
 struct TrainOptions {

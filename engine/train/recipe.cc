@@ -79,8 +79,17 @@ class Recipe {
     return absl::OkStatus();
   }
 
-  static ModelConfig Comparable(ModelConfig config) {
+  // Without what may differ: later parts that are trained anew on a finished tokenizer may have
+  // another shape. A call that trains everything keeps to the folder's config.
+  ModelConfig Comparable(ModelConfig config) const {
     config.tokenizer_digest.clear();
+    if (options_.tokenizer) return config;
+    if (options_.dynamics) {
+      config.dynamics = {};
+      config.diffusion = {};
+    }
+    if (options_.reward) config.reward = {};
+    if (options_.error) config.error_head = {};
     return config;
   }
 

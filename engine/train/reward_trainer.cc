@@ -44,13 +44,17 @@ LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& real,
   auto z1 = noisy(after);
   auto out = model.reward->forward(z0, z1, stack(centres), stack(action));
   const auto& config = model.config.reward;
-  auto code = TwoHot(stack(reward), config.bins, config.symlog_limit);
+  const auto real_reward = stack(reward);
+  auto code = TwoHot(real_reward, config.bins, config.symlog_limit);
   auto reward_loss = -(code * torch::log_softmax(out.reward_logits, -1)).sum(-1).mean();
+  const auto absolute =
+      (TwoHotValue(out.reward_logits, config.symlog_limit) - real_reward).abs().mean();
   auto terminated_loss =
       torch::binary_cross_entropy_with_logits(out.terminated_logits, stack(terminated));
   auto success_loss = torch::binary_cross_entropy_with_logits(out.success_logits, stack(success));
-  auto total = reward_loss + terminated_loss + success_loss;
-  return {{"loss", total}, {"reward", reward_loss}, {"success", success_loss}};
+  auto total = reward_loss + o.absolute * absolute + terminated_loss + success_loss;
+  return {
+      {"loss", total}, {"reward", reward_loss}, {"absolute", absolute}, {"success", success_loss}};
 }
 
 }  // namespace

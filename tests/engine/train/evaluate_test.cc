@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "engine/checkpoint/checkpoint.h"
@@ -278,6 +279,27 @@ TEST_F(RecipeTest, AnotherConfigInTheSameFolderIsRefused) {
   ASSERT_TRUE(RunRecipe(options_).ok());
   options_.model.dynamics.depth = 1;
   io::ExpectStatus(RunRecipe(options_), absl::StatusCode::kFailedPrecondition, {"another config"});
+}
+
+TEST_F(RecipeTest, APartTrainedAnewMayHaveAnotherShapeAndTheOthersMayNot) {
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  ASSERT_GT(std::filesystem::remove_all(options_.out + ".work"), 0U);
+  options_.tokenizer = options_.dynamics = options_.error = false;
+  options_.model.reward.width /= 2;
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  EXPECT_EQ(LoadCheckpoint(options_.out)->model->config.reward.width, options_.model.reward.width);
+  options_.model.dynamics.depth = 1;
+  io::ExpectStatus(RunRecipe(options_), absl::StatusCode::kFailedPrecondition, {"another config"});
+}
+
+TEST_F(RecipeTest, AWeightOnTheAbsoluteErrorTrainsAnotherHead) {
+  options_.error = false;
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  const std::string plain = Digest(options_.out);
+  options_.out = folder_ / "absolute";
+  options_.train.reward_loss.absolute = 1;
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  EXPECT_NE(Digest(options_.out), plain);
 }
 
 }  // namespace
