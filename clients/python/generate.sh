@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 proto_root=$(cd "$here/../../proto" && pwd)
 python=${GWM_STUBS_PYTHON:-$here/../../build/stubs-python/bin/python}
 target=$here/src/gwm/_generated
-names=(tensor scene simulator perception server)
+names=(tensor scene spec session state step imagine observe simulator perception server)
 
 is_fresh() {
   local name
@@ -27,7 +27,7 @@ for name in "${names[@]}"; do protos+=("$proto_root/gwm/v1/$name.proto"); done
 "$python" -m grpc_tools.protoc -I"$proto_root" --python_out="$scratch" --pyi_out="$scratch" \
   --grpc_python_out="$scratch" "${protos[@]}"
 # The generated modules import each other as gwm.v1; in the wheel they live in gwm._generated.
-sed -i 's/^from gwm\.v1 import /from gwm._generated import /' "$scratch"/gwm/v1/*.py "$scratch"/gwm/v1/*.pyi
+sed -i -E 's/^from gwm\.v1(\.| import )/from gwm._generated\1/' "$scratch"/gwm/v1/*.py "$scratch"/gwm/v1/*.pyi
 printf '"""Generated from proto/gwm/v1 by generate.sh; not under version control."""\n' >"$scratch/gwm/v1/__init__.py"
 mkdir -p "$target"
 mv "$scratch"/gwm/v1/* "$target/"
