@@ -1,5 +1,6 @@
 // gwm-train: trains and evaluates checkpoints.
 #include <cstdio>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,7 @@ constexpr char kUsage[] = R"(trains and evaluates Gaussian World Models.
 
   gwm-train all      --data=DIR[,DIR] --out=DIR [--profile=gwm-small] [--model=FILE] [--train=FILE]
   gwm-train vae|dynamics|reward|error  (the same flags: one stage; the stages before it are read from --out)
+  gwm-train heads    (the same flags: reward and error head on a finished tokenizer and dynamics)
   gwm-train eval     --checkpoint=DIR --episodes=DIR [--json=FILE] [--sheet=FILE.png] [--calls=N]
                      [--horizons=1,5,10,20] [--novel_view=DIR] [--gifs=DIR] [--card=TITLE]
 
@@ -58,6 +60,8 @@ Examples:
   gwm-train all --data=data/collected --out=build/my-model
   gwm-train eval --checkpoint=checkpoints/gwm-small --episodes=tests/data/episodes --json=eval.json
 )";
+
+const std::set<std::string> kTraining = {"all", "vae", "dynamics", "heads", "reward", "error"};
 
 absl::Status Train(const std::string& command) {
   gwm::RecipeOptions options;
@@ -77,10 +81,11 @@ absl::Status Train(const std::string& command) {
     GWM_ASSIGN_OR_RETURN(auto json, gwm::io::ReadFile(path));
     GWM_ASSIGN_OR_RETURN(options.train, gwm::OverrideTrainOptions(options.train, json));
   }
-  options.tokenizer = command == "all" || command == "vae";
-  options.dynamics = command == "all" || command == "dynamics";
-  options.reward = command == "all" || command == "reward";
-  options.error = command == "all" || command == "error";
+  const bool all = command == "all", heads = all || command == "heads";
+  options.tokenizer = all || command == "vae";
+  options.dynamics = all || command == "dynamics";
+  options.reward = heads || command == "reward";
+  options.error = heads || command == "error";
   options.device = absl::GetFlag(FLAGS_device);
   options.threads = absl::GetFlag(FLAGS_threads);
   return gwm::RunRecipe(options);
@@ -156,8 +161,7 @@ int main(int argc, char** argv) {
   absl::Status status;
   if (command == "eval") {
     status = Eval();
-  } else if (command == "all" || command == "vae" || command == "dynamics" || command == "reward" ||
-             command == "error") {
+  } else if (kTraining.contains(command)) {
     status = Train(command);
   } else {
     std::fprintf(stderr, "gwm-train %s", kUsage);

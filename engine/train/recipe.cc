@@ -115,7 +115,10 @@ class Recipe {
     GWM_ASSIGN_OR_RETURN(
         sequences_, EncodeDatasetCached(*model_, data_, paths_.state_dir + "/latents.safetensors",
                                         TokenizerDigest(*model_, options_.train.bf16_checkpoint)));
-    model_->normalizer = MeasureLatents(sequences_, model_->config.diffusion.sigma_data);
+    // A dynamics that is not trained here keeps the statistics that it was trained with.
+    if (options_.dynamics) {
+      model_->normalizer = MeasureLatents(sequences_, model_->config.diffusion.sigma_data);
+    }
     model_->To(device_);
     return absl::OkStatus();
   }

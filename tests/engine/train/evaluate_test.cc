@@ -292,6 +292,20 @@ TEST_F(RecipeTest, APartTrainedAnewMayHaveAnotherShapeAndTheOthersMayNot) {
   io::ExpectStatus(RunRecipe(options_), absl::StatusCode::kFailedPrecondition, {"another config"});
 }
 
+TEST_F(RecipeTest, HeadsTrainedOnMoreDataLeaveTheStatisticsOfTheDynamicsAlone) {
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  const auto before = LoadCheckpoint(options_.out)->model->normalizer;
+  ASSERT_TRUE(io::WriteEpisode(folder_ / "data/3.safetensors",
+                               testing::ToyEpisode({.seed = 3, .frames = 9}))
+                  .ok());
+  options_.tokenizer = options_.dynamics = false;
+  ASSERT_TRUE(RunRecipe(options_).ok());
+  const auto after = LoadCheckpoint(options_.out)->model->normalizer;
+  EXPECT_TRUE(torch::equal(after.mean, before.mean));
+  EXPECT_TRUE(torch::equal(after.std, before.std));
+  EXPECT_TRUE(torch::equal(after.change_std, before.change_std));
+}
+
 TEST_F(RecipeTest, AWeightOnTheAbsoluteErrorTrainsAnotherHead) {
   options_.error = false;
   ASSERT_TRUE(RunRecipe(options_).ok());
