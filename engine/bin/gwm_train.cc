@@ -1,7 +1,9 @@
 // gwm-train: trains and evaluates checkpoints.
+#include <algorithm>
+#include <array>
 #include <cstdio>
-#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/flags/flag.h"
@@ -61,7 +63,8 @@ Examples:
   gwm-train eval --checkpoint=checkpoints/gwm-small --episodes=tests/data/episodes --json=eval.json
 )";
 
-const std::set<std::string> kTraining = {"all", "vae", "dynamics", "heads", "reward", "error"};
+constexpr std::array<std::string_view, 6> kTraining = {"all",   "vae",    "dynamics",
+                                                       "heads", "reward", "error"};
 
 absl::Status Train(const std::string& command) {
   gwm::RecipeOptions options;
@@ -161,7 +164,7 @@ int main(int argc, char** argv) {
   absl::Status status;
   if (command == "eval") {
     status = Eval();
-  } else if (kTraining.contains(command)) {
+  } else if (std::ranges::count(kTraining, command) > 0) {
     status = Train(command);
   } else {
     std::fprintf(stderr, "gwm-train %s", kUsage);
