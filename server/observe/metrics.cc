@@ -17,8 +17,6 @@ using Bounds = prometheus::Histogram::BucketBoundaries;
 const Bounds kSeconds = {0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125,
                          0.25,   0.5,   1,     2,     4,     8,     15,    30};
 const Bounds kLifetimeSeconds = {1, 10, 60, 300, 1800, 3600, 21600, 86400};
-const Bounds kBytes = {64,     256,     1024,    4096,     16384,   65536,
-                       262144, 1048576, 4194304, 16777216, 67108864};
 const Bounds kCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256};
 
 auto& Gauges(prometheus::Registry& registry, const char* name, const char* help) {
@@ -31,33 +29,13 @@ auto& Histograms(prometheus::Registry& registry, const char* name, const char* h
   return BuildHistogram().Name(name).Help(help).Register(registry);
 }
 
-// The value of gwm_rejected_total's label for a reason; empty: the call was not rejected for lack
-// of room.
-std::string RejectionOf(const RpcOutcome& outcome) {
-  static const Labels kRejections = {{"OVERLOADED", "overloaded"},
-                                     {"QUOTA", "quota"},
-                                     {"DEADLINE", "deadline"},
-                                     {"GPU_MEMORY", "gpu_memory"},
-                                     {"DRAINING", "draining"}};
-  const auto found = kRejections.find(outcome.reason);
-  return found == kRejections.end() ? "" : found->second;
-}
-
 }  // namespace
 
 Metrics::Metrics()
     : build_(Gauges(registry_, "gwm_build_info", "What runs; always 1.")),
       ready_(Gauges(registry_, "gwm_ready", "1 while calls are taken.").Add({})),
       draining_(Gauges(registry_, "gwm_draining", "1 while shutting down.").Add({})),
-      rpc_started_(Counters(registry_, "gwm_rpc_started_total", "Calls that arrived.")),
-      rpc_handled_(Counters(registry_, "gwm_rpc_handled_total", "Calls that were answered.")),
-      rpc_duration_(Histograms(registry_, "gwm_rpc_duration_seconds", "From arrival to answer.")),
-      rpc_in_flight_(Gauges(registry_, "gwm_rpc_in_flight", "Calls not answered yet.")),
-      rpc_request_bytes_(Histograms(registry_, "gwm_rpc_request_bytes", "Sizes of requests.")),
-      rpc_response_bytes_(Histograms(registry_, "gwm_rpc_response_bytes", "Sizes of replies.")),
-      rejected_(
-          Counters(registry_, "gwm_rejected_total", "Calls refused for lack of room or time.")),
-      cancelled_(Counters(registry_, "gwm_cancelled_total", "Calls that the client gave up.")),
+      rpc_(registry_),
       sessions_created_(
           Counters(registry_, "gwm_sessions_created_total", "Sessions made.").Add({})),
       sessions_closed_(Counters(registry_, "gwm_sessions_closed_total", "Sessions ended.")),
@@ -95,30 +73,6 @@ void Metrics::SetBuild(const std::string& version, const WorldSpec& spec) {
   model_ = {{"model", spec.model_id}};
   build_.Add({{"version", version}, {"model", spec.model_id}, {"device", spec.device}}).Set(1);
   pool_bytes_.Set(static_cast<double>(spec.pool_states * spec.state_bytes));
-}
-
-void Metrics::RpcStarted(const std::string& rpc, size_t request_bytes) {
-  const Labels labels = {{"rpc", rpc}};
-  rpc_started_.Add(labels).Increment();
-  rpc_in_flight_.Add(labels).Increment();
-  rpc_request_bytes_.Add(labels, kBytes).Observe(static_cast<double>(request_bytes));
-}
-
-void Metrics::RpcEnded(const RpcOutcome& outcome) {
-  const Labels rpc = {{"rpc", outcome.rpc}};
-  const Labels rpc_code = {{"rpc", outcome.rpc}, {"code", outcome.code}};
-  rpc_handled_.Add(rpc_code).Increment();
-  rpc_in_flight_.Add(rpc).Decrement();
-  rpc_duration_.Add(rpc_code, kSeconds).Observe(absl::ToDoubleSeconds(outcome.duration));
-  rpc_response_bytes_.Add(rpc, kBytes).Observe(static_cast<double>(outcome.response_bytes));
-  if (const std::string reason = RejectionOf(outcome); !reason.empty()) {
-    rejected_.Add({{"rpc", outcome.rpc}, {"reason", reason}}).Increment();
-  }
-  if (outcome.code == "CANCELLED") {
-    cancelled_
-        .Add({{"rpc", outcome.rpc}, {"phase", outcome.phase == "QUEUED" ? "queued" : "running"}})
-        .Increment();
-  }
 }
 
 void Metrics::SessionOpened() { sessions_created_.Increment(); }

@@ -15,17 +15,9 @@
 
 #include "absl/time/time.h"
 #include "engine/api/world.h"
+#include "server/observe/rpc_metrics.h"
 
 namespace gwm::server {
-
-struct RpcOutcome {
-  std::string rpc;     // "Simulator.Step"
-  std::string code;    // "OK", "INVALID_ARGUMENT", ...
-  std::string reason;  // empty for OK
-  std::string phase;   // QUEUED or RUNNING, of what was cancelled
-  absl::Duration duration;
-  size_t response_bytes = 0;
-};
 
 // Thread-safe. Labels never hold ids of sessions or clients: their number would grow without bound.
 class Metrics {
@@ -37,8 +29,10 @@ class Metrics {
   void SetReady(bool ready) { ready_.Set(ready ? 1 : 0); }
   void SetDraining() { draining_.Set(1); }
 
-  void RpcStarted(const std::string& rpc, size_t request_bytes);
-  void RpcEnded(const RpcOutcome& outcome);
+  void RpcStarted(const std::string& rpc, size_t request_bytes) {
+    rpc_.Started(rpc, request_bytes);
+  }
+  void RpcEnded(const RpcOutcome& outcome) { rpc_.Ended(outcome); }
 
   void SessionOpened();
   void SessionClosed(const std::string& reason, absl::Duration lifetime);
@@ -70,14 +64,7 @@ class Metrics {
   Family<prometheus::Gauge>& build_;
   prometheus::Gauge& ready_;
   prometheus::Gauge& draining_;
-  Family<prometheus::Counter>& rpc_started_;
-  Family<prometheus::Counter>& rpc_handled_;
-  Family<prometheus::Histogram>& rpc_duration_;
-  Family<prometheus::Gauge>& rpc_in_flight_;
-  Family<prometheus::Histogram>& rpc_request_bytes_;
-  Family<prometheus::Histogram>& rpc_response_bytes_;
-  Family<prometheus::Counter>& rejected_;
-  Family<prometheus::Counter>& cancelled_;
+  RpcMetrics rpc_;
   prometheus::Counter& sessions_created_;
   Family<prometheus::Counter>& sessions_closed_;
   prometheus::Histogram& session_lifetime_;

@@ -1,0 +1,105 @@
+#include "server/observe/rpc_metrics.h"
+
+namespace gwm::server {
+namespace {
+
+using prometheus::BuildCounter;
+using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
+using Labels = std::map<std::string, std::string>;
+using Bounds = prometheus::Histogram::BucketBoundaries;
+
+const Bounds kSeconds = {0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125,
+                         0.25,   0.5,   1,     2,     4,     8,     15,    30};
+const Bounds kBytes = {64,     256,     1024,    4096,     16384,   65536,
+                       262144, 1048576, 4194304, 16777216, 67108864};
+
+// The value of gwm_rejected_total's label for a reason; empty: the call was not rejected for lack
+// of room.
+std::string RejectionOf(const RpcOutcome& outcome) {
+  static const Labels kRejections = {{"OVERLOADED", "overloaded"},
+                                     {"QUOTA", "quota"},
+                                     {"DEADLINE", "deadline"},
+                                     {"GPU_MEMORY", "gpu_memory"},
+                                     {"DRAINING", "draining"}};
+  const auto found = kRejections.find(outcome.reason);
+  return found == kRejections.end() ? "" : found->second;
+}
+
+auto& Counters(prometheus::Registry& registry, const char* name, const char* help) {
+  return BuildCounter().Name(name).Help(help).Register(registry);
+}
+auto& Histograms(prometheus::Registry& registry, const char* name, const char* help) {
+  return BuildHistogram().Name(name).Help(help).Register(registry);
+}
+
+}  // namespace
+
+RpcMetrics::RpcMetrics(prometheus::Registry& registry)
+    : started_(Counters(registry, "gwm_rpc_started_total", "Calls that arrived.")),
+      handled_(Counters(registry, "gwm_rpc_handled_total", "Calls that were answered.")),
+      duration_(Histograms(registry, "gwm_rpc_duration_seconds", "From arrival to answer.")),
+      in_flight_(BuildGauge()
+                     .Name("gwm_rpc_in_flight")
+                     .Help("Calls not answered yet.")
+                     .Register(registry)),
+      request_bytes_(Histograms(registry, "gwm_rpc_request_bytes", "Sizes of requests.")),
+      response_bytes_(Histograms(registry, "gwm_rpc_response_bytes", "Sizes of replies.")),
+      rejected_(
+          Counters(registry, "gwm_rejected_total", "Calls refused for lack of room or time.")),
+      cancelled_(Counters(registry, "gwm_cancelled_total", "Calls that the client gave up.")) {}
+
+RpcMetrics::OfRpc& RpcMetrics::Find(const std::string& rpc) {
+  OfRpc& series = rpcs_[rpc];
+  if (series.started == nullptr) {
+    const Labels labels = {{"rpc", rpc}};
+    series.started = &started_.Add(labels);
+    series.in_flight = &in_flight_.Add(labels);
+    series.request_bytes = &request_bytes_.Add(labels, kBytes);
+    series.response_bytes = &response_bytes_.Add(labels, kBytes);
+  }
+  return series;
+}
+
+RpcMetrics::OfCode& RpcMetrics::Find(const std::string& rpc, const std::string& code) {
+  OfCode& series = Find(rpc).codes[code];
+  if (series.handled == nullptr) {
+    const Labels labels = {{"rpc", rpc}, {"code", code}};
+    series.handled = &handled_.Add(labels);
+    series.duration = &duration_.Add(labels, kSeconds);
+  }
+  return series;
+}
+
+void RpcMetrics::Started(const std::string& rpc, size_t request_bytes) {
+  absl::MutexLock lock(&mutex_);
+  const OfRpc& series = Find(rpc);
+  series.started->Increment();
+  series.in_flight->Increment();
+  series.request_bytes->Observe(static_cast<double>(request_bytes));
+}
+
+void RpcMetrics::Ended(const RpcOutcome& outcome) {
+  {
+    absl::MutexLock lock(&mutex_);
+    const OfRpc& of_rpc = Find(outcome.rpc);
+    const OfCode& of_code = Find(outcome.rpc, outcome.code);
+    of_code.handled->Increment();
+    of_code.duration->Observe(absl::ToDoubleSeconds(outcome.duration));
+    of_rpc.in_flight->Decrement();
+    of_rpc.response_bytes->Observe(static_cast<double>(outcome.response_bytes));
+  }
+  if (outcome.code != "OK") CountFailure(outcome);
+}
+
+void RpcMetrics::CountFailure(const RpcOutcome& outcome) {
+  if (const std::string reason = RejectionOf(outcome); !reason.empty()) {
+    rejected_.Add({{"rpc", outcome.rpc}, {"reason", reason}}).Increment();
+  }
+  if (outcome.code == "CANCELLED") {
+    const char* phase = outcome.phase == "QUEUED" ? "queued" : "running";
+    cancelled_.Add({{"rpc", outcome.rpc}, {"phase", phase}}).Increment();
+  }
+}
+
+}  // namespace gwm::server
