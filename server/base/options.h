@@ -37,6 +37,8 @@ struct Limits {
   uint32_t max_tombstones = 10'000;
   uint64_t max_state_blob_bytes = uint64_t{16} << 20;
   uint32_t max_kept_states = 256;
+  uint32_t max_run_window = 64;
+  uint32_t max_run_streams = 256;
 };
 
 // Meaning: ServerConfig in proto/gwm/v1/config.proto, field by field.

@@ -1,6 +1,4 @@
 // gwm-server: see flags.cc for its command line.
-#include <google/protobuf/stubs/logging.h>
-
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -13,6 +11,7 @@
 #include "server/bin/flags.h"
 #include "server/bin/health_probe.h"
 #include "server/bin/load_config.h"
+#include "server/bin/process.h"
 #include "server/bin/stop_signal.h"
 #include "server/convert/config.h"
 #include "server/rpc/server.h"
@@ -69,8 +68,6 @@ void Announce(const Server& server, const ServerOptions& options, const Log& log
 }
 
 int Serve(const Flags& flags, const ServerOptions& options, const StopSignal& stop) {
-  // A client's broken bytes get an answer, not a line each in our log.
-  google::protobuf::SetLogHandler(nullptr);
   const SystemClock clock;
   const Log log(options.log_level);
   auto server = Server::Start({.options = options,
@@ -119,6 +116,7 @@ int Main(const std::vector<std::string>& arguments) {
     return 0;
   }
   if (flags->mode == Flags::Mode::kCheck) return Check(*options);
+  SetUpProcess();
   const StopSignal stop;
   return Serve(*flags, *options, stop);
 }

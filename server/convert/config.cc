@@ -101,6 +101,8 @@ v1::Limits ToProto(const Limits& limits) {
   out.set_max_tombstones(limits.max_tombstones);
   out.set_max_state_blob_bytes(limits.max_state_blob_bytes);
   out.set_max_kept_states(limits.max_kept_states);
+  out.set_max_run_window(limits.max_run_window);
+  out.set_max_run_streams(limits.max_run_streams);
   return out;
 }
 
@@ -124,6 +126,8 @@ absl::StatusOr<Limits> FromProto(const v1::Limits& in) {
   Take(in.max_tombstones(), out.max_tombstones);
   Take(in.max_state_blob_bytes(), out.max_state_blob_bytes);
   Take(in.max_kept_states(), out.max_kept_states);
+  Take(in.max_run_window(), out.max_run_window);
+  Take(in.max_run_streams(), out.max_run_streams);
   RETURN_IF_ERROR(Take(in.has_min_idle_ttl(), in.min_idle_ttl(), "min_idle_ttl", out.min_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_max_idle_ttl(), in.max_idle_ttl(), "max_idle_ttl", out.max_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_default_idle_ttl(), in.default_idle_ttl(), "default_idle_ttl",

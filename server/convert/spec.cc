@@ -21,8 +21,9 @@ constexpr std::string_view kRpcs[] = {
     "Simulator.Reset",        "Simulator.Step",          "Simulator.Render",
     "Simulator.Imagine",      "Simulator.Plan",          "Simulator.Observe",
     "Simulator.Fork",         "Simulator.ExportState",   "Simulator.ImportState",
-    "Simulator.DropState",    "Perception.Encode",       "Perception.Decode",
-    "Perception.Features",    "Server.GetServerInfo",    "Server.GetLimits"};
+    "Simulator.DropState",    "Simulator.Run",           "Perception.Encode",
+    "Perception.Decode",      "Perception.Features",     "Server.GetServerInfo",
+    "Server.GetLimits"};
 
 struct Field {
   std::string name;

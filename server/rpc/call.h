@@ -1,5 +1,5 @@
-// Unary RPCs: everything that they have in common happens here, so that a service's file says only
-// what it does.
+// Calls with one request and one reply, unary RPCs and those inside a stream: everything that they
+// have in common happens here, so that a verb's file says only what it does.
 //
 //   return RunNow(deps_, "Server.GetLimits", context, *request, reply, [&](auto& reply) { ...;
 //   return absl::OkStatus(); });
@@ -23,10 +23,42 @@
 
 namespace gwm::server {
 
-// Thread-safe. Request and reply live until Finish. Shared between gRPC and the work; lives on
-// until both are through.
+// Thread-safe. Request and reply live until Finish.
 template <typename Reply>
-class UnaryCall final : public CallRecord, private grpc::ServerUnaryReactor {
+class Call : public CallRecord {
+ public:
+  using CallRecord::CallRecord;
+
+  virtual Reply& reply() = 0;
+  // Ends the call; a second end has no effect.
+  void Finish(const absl::Status& status) {
+    const size_t bytes = status.ok() && !ended() ? reply().ByteSizeLong() : 0;
+    if (auto wire = End(status, bytes)) Send(*wire);
+  }
+  // Ends the call with `result`, whose value goes through fill(value, reply) first.
+  template <typename T, typename Fill>
+  void FinishWith(absl::StatusOr<T> result, const Fill& fill) {
+    if (!result.ok()) return Finish(result.status());
+    fill(*std::move(result), reply());
+    Finish(absl::OkStatus());
+  }
+
+ private:
+  // The reply, or the error that took its place, can go to the client.
+  virtual void Send(const grpc::Status& wire) = 0;
+};
+
+// Runs the handler of a verb, handler(call), unless the server is shutting down.
+template <typename Reply, typename Handler>
+void Begin(const std::shared_ptr<Call<Reply>>& call, const Handler& handler) {
+  const absl::Status status =
+      Guarded([&] { return call->admitted() ? handler(call) : DrainingError(); });
+  if (!status.ok()) call->Finish(status);
+}
+
+// Shared between gRPC and the work; lives on until both are through.
+template <typename Reply>
+class UnaryCall final : public Call<Reply>, private grpc::ServerUnaryReactor {
  public:
   template <typename Request>
   static std::shared_ptr<UnaryCall> Start(const RpcDeps& deps, std::string rpc,
@@ -38,28 +70,17 @@ class UnaryCall final : public CallRecord, private grpc::ServerUnaryReactor {
     return call;
   }
 
-  Reply& reply() { return *reply_; }
-  // Ends the call; a second end has no effect.
-  void Finish(const absl::Status& status) {
-    const size_t bytes = status.ok() && !ended() ? reply_->ByteSizeLong() : 0;
-    if (auto wire = End(status, bytes)) ServerUnaryReactor::Finish(*wire);
-  }
-  // Ends the call with `result`, whose value goes through fill(value, reply) first.
-  template <typename T, typename Fill>
-  void FinishWith(absl::StatusOr<T> result, const Fill& fill) {
-    if (!result.ok()) return Finish(result.status());
-    fill(*std::move(result), *reply_);
-    Finish(absl::OkStatus());
-  }
+  Reply& reply() override { return *reply_; }
   grpc::ServerUnaryReactor* reactor() { return this; }
 
  private:
   UnaryCall(const RpcDeps& deps, std::string rpc, grpc::CallbackServerContext& context,
             size_t request_bytes, Reply* reply)
-      : CallRecord(deps, std::move(rpc), context, request_bytes, CallTime::kLimited),
+      : Call<Reply>(deps, std::move(rpc), context, request_bytes, CallTime::kLimited),
         reply_(reply) {}
 
-  void OnCancel() override { Cancel(); }
+  void Send(const grpc::Status& wire) override { ServerUnaryReactor::Finish(wire); }
+  void OnCancel() override { this->Cancel(); }
   void OnDone() override { self_.reset(); }
 
   Reply* const reply_;
@@ -69,22 +90,21 @@ class UnaryCall final : public CallRecord, private grpc::ServerUnaryReactor {
 template <typename Request, typename Reply, typename Handler>
 grpc::ServerUnaryReactor* Enqueue(const RpcDeps& deps, std::string rpc,
                                   grpc::CallbackServerContext* context, const Request& request,
-                                  Reply* reply, Handler handler) {
+                                  Reply* reply, const Handler& handler) {
   auto call = UnaryCall<Reply>::Start(deps, std::move(rpc), *context, request, reply);
-  const absl::Status status =
-      Guarded([&] { return call->admitted() ? handler(call) : DrainingError(); });
-  if (!status.ok()) call->Finish(status);
+  Begin<Reply>(call, handler);
   return call->reactor();
 }
 
 template <typename Request, typename Reply, typename Handler>
 grpc::ServerUnaryReactor* RunNow(const RpcDeps& deps, std::string rpc,
                                  grpc::CallbackServerContext* context, const Request& request,
-                                 Reply* reply, Handler handler) {
-  auto call = UnaryCall<Reply>::Start(deps, std::move(rpc), *context, request, reply);
-  call->Finish(
-      Guarded([&] { return call->admitted() ? handler(call->reply()) : DrainingError(); }));
-  return call->reactor();
+                                 Reply* reply, const Handler& handler) {
+  return Enqueue(deps, std::move(rpc), context, request, reply, [&](const auto& call) {
+    const absl::Status status = handler(call->reply());
+    if (status.ok()) call->Finish(status);
+    return status;
+  });
 }
 
 }  // namespace gwm::server

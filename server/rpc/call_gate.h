@@ -3,6 +3,9 @@
 #define GWM_SERVER_RPC_CALL_GATE_H_
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -24,8 +27,30 @@ class CallGate {
     --inside_;
   }
   void Close() ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::map<uint64_t, std::function<void()>> told;
+    {
+      absl::MutexLock lock(&mutex_);
+      closed_ = true;
+      told.swap(on_close_);
+    }
+    for (const auto& [id, tell] : told) tell();
+  }
+  // Runs `tell` once, when the gate closes; at once if it is closed. For calls that would never end
+  // by themselves. Returns a number for Forget.
+  uint64_t OnClose(std::function<void()> tell) ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!closed_) {
+        on_close_.emplace(++last_id_, std::move(tell));
+        return last_id_;
+      }
+    }
+    tell();
+    return 0;
+  }
+  void Forget(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    closed_ = true;
+    on_close_.erase(id);
   }
   // Whether every call left within `timeout`.
   bool AwaitEmpty(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -39,6 +64,8 @@ class CallGate {
   absl::Mutex mutex_;
   int64_t inside_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<uint64_t, std::function<void()>> on_close_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gwm::server

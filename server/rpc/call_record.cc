@@ -23,7 +23,18 @@ CallRecord::CallRecord(const RpcDeps& deps, std::string rpc, grpc::CallbackServe
     : CallHandle(DeadlineOf(deps, context, time)),
       deps_(deps),
       rpc_(std::move(rpc)),
-      context_(context),
+      context_(&context),
+      started_at_(deps.clock->Now()),
+      admitted_(deps.gate->Enter()) {
+  deps_.metrics->RpcStarted(rpc_, request_bytes);
+}
+
+CallRecord::CallRecord(const RpcDeps& deps, std::string rpc, const CallRecord& stream,
+                       size_t request_bytes)
+    : CallHandle(std::min(stream.deadline(), deps.clock->Now() + deps.limits.max_call_time)),
+      deps_(deps),
+      rpc_(std::move(rpc)),
+      context_(nullptr),
       started_at_(deps.clock->Now()),
       admitted_(deps.gate->Enter()) {
   deps_.metrics->RpcStarted(rpc_, request_bytes);
@@ -44,9 +55,9 @@ std::optional<grpc::Status> CallRecord::End(const absl::Status& status, size_t r
     deps_.log->Debug(absl::StrCat(rpc_, ": ", status.ToString()));
   }
   // For clients that leave retries to their gRPC library.
-  if (const auto wait = DetailsOf(status).retry_after; wait.has_value()) {
-    context_.AddTrailingMetadata("grpc-retry-pushback-ms",
-                                 absl::StrCat(absl::ToInt64Milliseconds(*wait)));
+  if (const auto wait = DetailsOf(status).retry_after; wait.has_value() && context_ != nullptr) {
+    context_->AddTrailingMetadata("grpc-retry-pushback-ms",
+                                  absl::StrCat(absl::ToInt64Milliseconds(*wait)));
   }
   deps_.gate->Leave();
   return wire;

@@ -24,6 +24,8 @@ class CallRecord : public CallHandle {
   // `context` outlives the call's end.
   CallRecord(const RpcDeps& deps, std::string rpc, grpc::CallbackServerContext& context,
              size_t request_bytes, CallTime time);
+  // A call that came through a stream: it ends with the stream, if not before.
+  CallRecord(const RpcDeps& deps, std::string rpc, const CallRecord& stream, size_t request_bytes);
 
   // False: the server is shutting down, and the call is to be refused with DrainingError().
   bool admitted() const { return admitted_; }
@@ -35,7 +37,7 @@ class CallRecord : public CallHandle {
  private:
   const RpcDeps& deps_;
   const std::string rpc_;
-  grpc::CallbackServerContext& context_;
+  grpc::CallbackServerContext* const context_;  // null: the call has no trailers of its own
   const absl::Time started_at_;
   const bool admitted_;
   std::atomic<bool> ended_ = false;

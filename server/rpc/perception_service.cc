@@ -16,7 +16,7 @@ namespace {
 
 // Encode and Features: the same frames, another target. `fill` puts the result into the reply.
 template <typename Reply, typename Fill>
-absl::Status EncodeFrames(const RpcDeps& deps, std::shared_ptr<UnaryCall<Reply>> call,
+absl::Status EncodeFrames(const RpcDeps& deps, std::shared_ptr<Call<Reply>> call,
                           const v1::RgbdFrames& frames, EncodeTo target, Fill fill) {
   ASSIGN_OR_RETURN(FramesBatch parsed,
                    ParsePerceptionFrames(frames, deps.device->spec(), deps.limits));

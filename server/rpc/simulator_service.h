@@ -3,7 +3,6 @@
 #define GWM_SERVER_RPC_SIMULATOR_SERVICE_H_
 
 #include <atomic>
-#include <memory>
 
 #include "gwm/v1/simulator.grpc.pb.h"
 #include "server/rpc/call.h"
@@ -59,14 +58,13 @@ class SimulatorService final : public v1::Simulator::CallbackService {
   grpc::ServerUnaryReactor* DropState(grpc::CallbackServerContext* context,
                                       const v1::DropStateRequest* request,
                                       v1::DropStateReply* reply) override;
+  grpc::ServerBidiReactor<v1::RunRequest, v1::RunResponse>* Run(
+      grpc::CallbackServerContext* context) override;
 
  private:
-  // Render of a state by itself.
-  absl::Status RenderState(const v1::RenderRequest& request,
-                           std::shared_ptr<UnaryCall<v1::RenderReply>> call);
-
   const RpcDeps& deps_;
   std::atomic<uint32_t> imagine_streams_ = 0;
+  std::atomic<uint32_t> run_streams_ = 0;
 };
 
 }  // namespace gwm::server

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 
 namespace gwm::fakes {
 namespace {
@@ -46,6 +49,9 @@ class FakeWorld : public World {
       : controls_(std::move(controls)), spec_(FakeSpec()) {
     spec_.pool_states = controls_->pool_states;
     spec_.tells_expected_error = controls_->error_head;
+    spec_.width = static_cast<int>(controls_->width);
+    spec_.height = static_cast<int>(controls_->height);
+    spec_.cameras = {DefaultCamera(spec_.width, spec_.height)};
   }
 
   const WorldSpec& spec() const override { return spec_; }
@@ -68,7 +74,11 @@ class FakeWorld : public World {
 
   absl::StatusOr<std::vector<StepRow>> Step(const std::vector<StepRequest>& rows,
                                             const StepOptions& options) override {
+    if (controls_->hang_after_steps > 0 && --controls_->hang_after_steps == 0) {
+      controls_->gate.Close();
+    }
     controls_->gate.Pass();
+    SpendTime(static_cast<int64_t>(rows.size()));
     controls_->AddBatch(static_cast<int>(rows.size()));
     if (controls_->throw_in_step.exchange(false)) throw std::runtime_error("thrown on demand");
     if (static_cast<int64_t>(rows.size()) > controls_->max_step_rows || !HasRoom(rows.size())) {
@@ -84,6 +94,7 @@ class FakeWorld : public World {
     if (controls_->fail_render) return absl::InternalError("render failed on demand");
     std::vector<RenderedView> views;
     for (const RenderRequest& row : rows) views.push_back(RenderOne(row, options));
+    controls_->renders.Add(static_cast<int64_t>(rows.size()));
     return views;
   }
 
@@ -187,6 +198,14 @@ class FakeWorld : public World {
     std::copy_n(pose.begin(), 16, state.camera.world_from_cam.begin());
   }
 
+  void SpendTime(int64_t rows) const {
+    const int64_t us = controls_->step_us + rows * controls_->row_us;
+    absl::Notification never;
+    if (us > 0) never.WaitForNotificationWithTimeout(absl::Microseconds(us));
+    const auto leak = static_cast<size_t>(controls_->leak_bytes);
+    if (leak > 0) new std::string(leak, 'x');  // never deleted: that is the point
+  }
+
   StepRow StepOne(const StepRequest& row, const StepOptions& options) const {
     if (row.action[0] == kPoisonAction) {
       return {.status = absl::DataLossError("the row is not finite")};
@@ -220,7 +239,7 @@ class FakeWorld : public World {
     if (options.outputs & kRenderRgb) {
       const uint8_t colour[3] = {Shade(s.x[0]), Shade(s.x[1]), static_cast<uint8_t>(s.hash & 0xff)};
       view.rgb = HostTensor::Zeros(options.rgb_dtype, {h, w, 3});
-      for (int64_t i = 0; i < h * w * 3; ++i) {
+      for (int64_t i = 0; i < w * 3; ++i) {
         const uint8_t value = colour[i % 3];
         if (options.rgb_dtype == DType::kU8) {
           view.rgb.data[static_cast<size_t>(i)] = static_cast<char>(value);
@@ -228,6 +247,10 @@ class FakeWorld : public World {
           view.rgb.mutable_values<float>()[static_cast<size_t>(i)] =
               static_cast<float>(value) / 255;
         }
+      }
+      const size_t row_bytes = view.rgb.data.size() / static_cast<size_t>(h);
+      for (size_t at = row_bytes; at < view.rgb.data.size(); at += row_bytes) {
+        std::memcpy(&view.rgb.data[at], view.rgb.data.data(), row_bytes);
       }
     }
     if (options.outputs & kRenderDepth) view.depth = Filled(h, w, 1 + s.x[0]);

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/api/world.h"
+#include "tests/fakes/counter.h"
 #include "tests/fakes/gate.h"
 
 namespace gwm::fakes {
@@ -29,11 +30,20 @@ struct FakeWorldControls {
   std::atomic<int64_t> pool_states = 64;    // more give ResourceExhausted
   std::atomic<int64_t> max_step_rows = 64;  // more in one Step give ResourceExhausted
   std::atomic<bool> throw_in_step = false;
-  std::atomic<bool> fail_render = false;  // Internal
-  std::atomic<bool> error_head = true;    // read when the world is made
-  std::atomic<uint32_t> last_age = 0;     // of the row that was stepped last
+  std::atomic<bool> fail_render = false;      // Internal
+  std::atomic<bool> error_head = true;        // read when the world is made
+  std::atomic<int64_t> step_us = 0;           // time of one Step, microseconds ...
+  std::atomic<int64_t> row_us = 0;            // ... and of each of its rows
+  std::atomic<int64_t> hang_after_steps = 0;  // Steps until the gate closes; 0: it stays open
+  std::atomic<int64_t> leak_bytes = 0;        // lost by every Step
+  std::atomic<int64_t> width = 6;             // of the cameras; read when the world is made
+  std::atomic<int64_t> height = 4;
+  std::atomic<bool> record_batches = true;  // for Batches()
+  std::atomic<uint32_t> last_age = 0;       // of the row that was stepped last
+  Counter renders;                          // rows of Render so far
 
   void AddBatch(int rows) ABSL_LOCKS_EXCLUDED(mutex) {
+    if (!record_batches) return;
     absl::MutexLock lock(&mutex);
     batches.push_back(rows);
   }

@@ -57,7 +57,7 @@ TEST_F(LifecycleTest, TheSpecListsWhatWorks) {
   EXPECT_EQ(spec.actions(0).shape(0), 2);
   EXPECT_EQ(spec.actions(0).max(), 1);
   EXPECT_EQ(spec.observations_size(), 4);
-  EXPECT_EQ(spec.rpcs_size(), 21);
+  EXPECT_EQ(spec.rpcs_size(), 22);
   EXPECT_EQ(spec.determinism(), v1::DETERMINISM_BATCH_INVARIANT);
   EXPECT_EQ(std::vector<std::string>(spec.inits().begin(), spec.inits().end()),
             (std::vector<std::string>{"pool", "frames", "state"}));

@@ -1,0 +1,112 @@
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "server/base/status.h"
+#include "server/convert/session_reply.h"
+#include "server/convert/session_request.h"
+#include "server/convert/state_message.h"
+#include "server/rpc/find_state.h"
+#include "server/rpc/verbs.h"
+#include "server/work/close_work.h"
+#include "server/work/fork_work.h"
+#include "server/work/imagine_rollout.h"
+#include "server/work/plan.h"
+#include "server/work/state_work.h"
+
+namespace gwm::server {
+namespace {
+
+void Count(const PlanResult& result, Metrics& metrics) {
+  const auto failed =
+      static_cast<uint64_t>(std::count_if(result.row_status.begin(), result.row_status.end(),
+                                          [](const absl::Status& status) { return !status.ok(); }));
+  metrics.ImaginedSteps(result.computed_rows, failed, result.computed_rows * result.sampler_calls);
+}
+
+}  // namespace
+
+absl::Status StartPlan(const RpcDeps& deps, const v1::PlanRequest& request,
+                       CallPtr<v1::PlanReply> call) {
+  ASSIGN_OR_RETURN(SessionCall target, FindEnv(deps, call, request.session_id(), request.env_id()));
+  const SessionConfig& config = target.session->config();
+  ASSIGN_OR_RETURN(const PlanArgs args,
+                   ParsePlan(request, config.sampler_calls, deps.device->spec(), deps.limits));
+  ASSIGN_OR_RETURN(auto envs, ReadRunning(*target.session, target.env_ids));
+  RolloutStart start{.env = std::move(envs.front()), .session = std::move(target.session)};
+  // The rollout lives in the works that it submits, and answers once.
+  ASSIGN_OR_RETURN(
+      const auto rollout,
+      ImagineRollout::Create(call, std::move(start), args.rollout, deps.device,
+                             [call, &deps, args](absl::StatusOr<ImagineResult> rolled) {
+                               if (!rolled.ok()) return call->Finish(rolled.status());
+                               auto plan = ChooseBest(args, *std::move(rolled));
+                               if (plan.ok()) Count(*plan, *deps.metrics);
+                               call->FinishWith(std::move(plan), FillPlan);
+                             }));
+  rollout->RequestChunk();
+  return absl::OkStatus();
+}
+
+absl::Status StartFork(const RpcDeps& deps, const v1::ForkRequest& request,
+                       CallPtr<v1::ForkReply> call) {
+  const bool new_session = !request.into_same_session();
+  if (new_session && *deps.draining) return DrainingError();
+  ASSIGN_OR_RETURN(SessionCall target, FindSession(deps, call, request));
+  ASSIGN_OR_RETURN(const ForkArgs args, ParseFork(request, deps.limits));
+  deps.device->Submit(std::make_unique<ForkWork>(
+      std::move(target), args, deps.sessions,
+      Answer<ForkResult>([call, &deps, new_session](absl::StatusOr<ForkResult> result) {
+        if (result.ok()) deps.metrics->Forked(result->env_ids.size());
+        if (result.ok() && new_session) deps.metrics->SessionOpened();
+        call->FinishWith(std::move(result), [&deps](ForkResult forked, v1::ForkReply& out) {
+          FillFork(forked, deps.device->spec(), deps.instance_id, out);
+        });
+      })));
+  return absl::OkStatus();
+}
+
+absl::Status StartExport(const RpcDeps& deps, const v1::ExportStateRequest& request,
+                         CallPtr<v1::ExportStateReply> call) {
+  ASSIGN_OR_RETURN(SessionCall target, FindEnv(deps, call, request.session_id(), request.env_id()));
+  const auto to = request.keep_on_server() ? ExportTo::kServer : ExportTo::kBytes;
+  deps.device->Submit(std::make_unique<ExportWork>(
+      std::move(target), to, deps.sessions,
+      Answer<ExportResult>([call, &deps](absl::StatusOr<ExportResult> result) {
+        call->FinishWith(std::move(result),
+                         [&deps](ExportResult exported, v1::ExportStateReply& out) {
+                           FillExport(std::move(exported), deps.state_key, out);
+                         });
+      })));
+  return absl::OkStatus();
+}
+
+absl::Status StartImport(const RpcDeps& deps, const v1::ImportStateRequest& request,
+                         CallPtr<v1::ImportStateReply> call) {
+  ASSIGN_OR_RETURN(SessionCall target, FindEnv(deps, call, request.session_id(), 0));
+  ASSIGN_OR_RETURN(StateContent content, ParseStateBlob(request.blob(), "blob", deps.device->spec(),
+                                                        deps.limits, deps.state_key));
+  deps.device->Submit(std::make_unique<ImportWork>(
+      std::move(target), std::move(content), deps.sessions,
+      Answer<ExportResult>([call](absl::StatusOr<ExportResult> result) {
+        call->FinishWith(std::move(result), FillImport);
+      })));
+  return absl::OkStatus();
+}
+
+absl::Status StartClose(const RpcDeps& deps, const v1::CloseSessionRequest& request,
+                        CallPtr<v1::CloseSessionReply> call) {
+  auto session = deps.sessions->Find(request.session_id());
+  // Gone already, or never there: the table says which.
+  if (!session.ok()) {
+    RETURN_IF_ERROR(deps.sessions->Close(request.session_id()));
+    call->Finish(absl::OkStatus());
+    return absl::OkStatus();
+  }
+  deps.device->Submit(std::make_unique<CloseWork>(
+      call, *std::move(session), deps.sessions,
+      CloseWork::Done([call](const absl::Status& status) { call->Finish(status); })));
+  return absl::OkStatus();
+}
+
+}  // namespace gwm::server
