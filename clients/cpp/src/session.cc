@@ -140,15 +140,8 @@ ResetResult Session::Reset(const ResetOptions& options) {
 }
 
 StepResult Session::Step(const Tensor& actions, const StepOptions& options) {
-  v1::StepRequest request;
-  request.set_session_id(id());
-  Assign(options.env_ids, request.mutable_env_ids());
-  *request.mutable_actions() = ToProto(actions);
-  Assign(options.observations, request.mutable_observations());
-  if (options.sampler_calls > 0) request.set_sampler_calls(options.sampler_calls);
-  if (options.camera) *request.mutable_camera() = ToProto(*options.camera);
-  Assign(state_->Expected(options.env_ids), request.mutable_expected_step());
-  request.mutable_context()->set_request_id(state_->NextRequestId());
+  static_cast<void>(id());  // throws when the session is closed
+  const v1::StepRequest request = state_->StepOf(actions, options);
   auto reply = wire_->Call<v1::StepReply>(wire_->simulator(), &v1::Simulator::Stub::Step, request,
                                           options.timeout, state_->repeat());
   StepResult result = FromProto(&reply);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "clients/cpp/src/convert.h"
+
 namespace gwm::client {
 Session::State::State(const v1::Session& session)
     : id(session.session_id()),
@@ -41,6 +43,19 @@ void Session::State::Grow(const std::vector<uint64_t>& steps) {
 
 std::string Session::State::NextRequestId() {
   return replays_calls_ ? prefix_ + std::to_string(++calls_) : std::string();
+}
+
+v1::StepRequest Session::State::StepOf(const Tensor& actions, const StepOptions& options) {
+  v1::StepRequest request;
+  request.set_session_id(id);
+  internal::Assign(options.env_ids, request.mutable_env_ids());
+  *request.mutable_actions() = internal::ToProto(actions);
+  internal::Assign(options.observations, request.mutable_observations());
+  if (options.sampler_calls > 0) request.set_sampler_calls(options.sampler_calls);
+  if (options.camera) *request.mutable_camera() = internal::ToProto(*options.camera);
+  internal::Assign(Expected(options.env_ids), request.mutable_expected_step());
+  request.mutable_context()->set_request_id(NextRequestId());
+  return request;
 }
 
 internal::Repeat Session::State::repeat() const {

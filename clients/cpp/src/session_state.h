@@ -25,6 +25,8 @@ struct Session::State {
   void Note(const std::vector<uint32_t>& env_ids, const std::vector<uint64_t>& step);
   // A name for the next call; empty when the server does not heed it.
   std::string NextRequestId();
+  // A step under a name of its own, from where the environments stand.
+  v1::StepRequest StepOf(const Tensor& actions, const StepOptions& options);
   // Whether a call with such a name can be sent again.
   internal::Repeat repeat() const;
 

@@ -56,7 +56,6 @@ class Wire {
 
   void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout) const;
 
- private:
   // Where the attempts of one call stand.
   struct Retry {
     Repeat repeat;
@@ -67,6 +66,8 @@ class Wire {
   Retry StartRetry(std::chrono::milliseconds timeout, Repeat repeat) const;
   // Waits before the next attempt; false: there is none.
   bool WaitForRetry(const Error::Details& details, Retry& retry) const;
+
+ private:
   std::chrono::system_clock::time_point DeadlineIn(std::chrono::milliseconds timeout) const;
 
   const std::chrono::milliseconds timeout_;

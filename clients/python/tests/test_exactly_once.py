@@ -7,23 +7,23 @@ from collections.abc import Iterator
 import gwm
 import numpy as np
 import pytest
+from fault_proxy import FaultProxy, fault_proxy
 from gwm.envs.world_vector import WorldVectorEnv
-from lossy_proxy import LossyProxy, lossy_proxy
 from servers import serving
 
 STEPS = 60
 STEPS_PER_EPISODE = 12
-LOSS = 0.2
+LOSS = 0.1
 PATIENT = gwm.RetryPolicy(attempts=30, first_wait_s=0.005, max_wait_s=0.02)
 
 
 @pytest.fixture(scope="module", params=["environment", pytest.param("model", marks=pytest.mark.e2e)])
-def proxy(request: pytest.FixtureRequest) -> Iterator[LossyProxy]:
-    with serving(request.param) as address, lossy_proxy(address) as made:
+def proxy(request: pytest.FixtureRequest) -> Iterator[FaultProxy]:
+    with serving(request.param) as address, fault_proxy(address) as made:
         yield made
 
 
-def play(proxy: LossyProxy, loss: float) -> tuple[list[np.ndarray], int]:
+def play(proxy: FaultProxy, loss: float) -> tuple[list[np.ndarray], int]:
     """All that a session returned, and how many replies were stored ones."""
     seen: list[np.ndarray] = []
     replayed = 0
@@ -46,7 +46,7 @@ def play(proxy: LossyProxy, loss: float) -> tuple[list[np.ndarray], int]:
     return seen, replayed
 
 
-def test_a_trajectory_whose_replies_get_lost_equals_the_one_without_loss(proxy: LossyProxy) -> None:
+def test_a_trajectory_whose_replies_get_lost_equals_the_one_without_loss(proxy: FaultProxy) -> None:
     expected, replayed = play(proxy, 0.0)
     assert replayed == 0
     lost_before = proxy.lost
@@ -57,7 +57,7 @@ def test_a_trajectory_whose_replies_get_lost_equals_the_one_without_loss(proxy: 
         np.testing.assert_array_equal(left, right)
 
 
-def test_a_vector_environment_does_not_notice_the_loss(proxy: LossyProxy) -> None:
+def test_a_vector_environment_does_not_notice_the_loss(proxy: FaultProxy) -> None:
     def roll(loss: float) -> list[np.ndarray]:
         proxy.loss = 0.0
         envs = WorldVectorEnv(proxy.address, num_envs=2, horizon=7)

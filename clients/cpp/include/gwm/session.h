@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gwm/export.h"
+#include "gwm/step_stream.h"
 #include "gwm/types.h"
 
 namespace gwm::client {
@@ -41,6 +42,9 @@ class GWM_CLIENT_EXPORT Session {
   ResetResult Reset(const ResetOptions& options = {});
   // Advances each named environment. actions: f32 [n, A].
   StepResult Step(const Tensor& actions, const StepOptions& options = {});
+  // A stream for steps of many environments at once, each answered as soon as it is done. The
+  // session outlives it.
+  StepStream Run();
   // Images of the present states; changes nothing.
   Images Render(const RenderOptions& options = {});
   // Rolls a copy of one environment forward; the session does not change. actions: f32 [B, T, A].
@@ -75,6 +79,7 @@ class GWM_CLIENT_EXPORT Session {
 
  private:
   friend class Client;
+  friend class StepStream;
   struct State;
   Session(std::shared_ptr<internal::Wire> wire, std::unique_ptr<State> state);
 

@@ -20,6 +20,7 @@ from gwm.errors import (
 from gwm.register import register_envs
 from gwm.retry import RetryPolicy
 from gwm.session import Session
+from gwm.step_stream import StepStream
 from gwm.types import (
     Camera,
     EpisodeFrame,
@@ -52,6 +53,7 @@ __all__ = [
     "Session",
     "Spec",
     "StateRef",
+    "StepStream",
     "TruncationReason",
     "UnavailableError",
     "UnimplementedError",

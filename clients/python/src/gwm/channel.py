@@ -63,6 +63,16 @@ class Connection:
         finally:
             stream.cancel()
 
+    def both_ways(self, service: str, method: str, requests: Iterator[Any]) -> tuple[Any, Iterator[Any]]:
+        """A stream in both directions: the call, for cancelling it, and its answers."""
+        call = getattr(self._stub(service), method)(requests)
+
+        def answers() -> Iterator[Any]:
+            with _translated(self.address):
+                yield from call
+
+        return call, answers()
+
     def channel(self) -> grpc.Channel:
         """The channel itself, for services outside gwm.v1 such as health checks."""
         self._stub("server")

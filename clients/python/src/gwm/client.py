@@ -16,8 +16,9 @@ import numpy as np
 from google.protobuf import duration_pb2
 from gwm._generated import perception_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.channel import DEFAULT_TIMEOUT_S, Connection
+from gwm.render_fields import render_fields
 from gwm.retry import RetryPolicy
-from gwm.session import Session, render_fields
+from gwm.session import Session
 from gwm.types import (
     Array,
     Camera,

@@ -33,6 +33,8 @@ class GwmError(Exception):
         self.field = field
         self.retry_after_s = retry_after_s
         self.metadata = metadata or {}
+        # Of a call through StepStream: the environments that it named.
+        self.env_ids: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         label = self.code.name if not self.reason else f"{self.code.name}/{self.reason}"
@@ -106,17 +108,32 @@ def _pushback_s(error: grpc.RpcError) -> float | None:
     return None
 
 
+def from_status(status: Any) -> GwmError:
+    """The exception for a google.rpc.Status inside an answer."""
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    message = status.message or "no message"
+    return _CLASSES.get(code, GwmError)(message, code=code, **_read_details(status))
+
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
 def _details(error: grpc.RpcError) -> dict[str, Any]:
-    from google.rpc import error_details_pb2
     from grpc_status import rpc_status
 
-    found: dict[str, Any] = {}
     try:
         status = rpc_status.from_call(error)
     except (ValueError, AttributeError):
         # Details that contradict the status, or an error that never was a call: the code alone has to do.
-        return found
-    for detail in status.details if status is not None else ():
+        return {}
+    return _read_details(status) if status is not None else {}
+
+
+def _read_details(status: Any) -> dict[str, Any]:
+    from google.rpc import error_details_pb2
+
+    found: dict[str, Any] = {}
+    for detail in status.details:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             info = error_details_pb2.ErrorInfo.FromString(detail.value)
             found["reason"] = info.reason

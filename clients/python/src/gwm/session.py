@@ -10,10 +10,13 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from gwm._generated import scene_pb2, simulator_pb2, tensor_pb2
+from gwm._generated import scene_pb2, simulator_pb2
 from gwm.channel import Connection
 from gwm.errors import GwmError
-from gwm.replies import failed_rows, final_rows, optional_tensor, timing_of
+from gwm.render_fields import render_fields
+from gwm.replies import failed_rows, optional_tensor
+from gwm.step_messages import reset_result, step_result
+from gwm.step_stream import StepStream
 from gwm.types import (
     Array,
     Camera,
@@ -29,13 +32,6 @@ from gwm.types import (
 )
 from gwm.wire import from_tensor, from_tensor_map, to_tensor
 
-_OUTPUTS = {
-    "rgb": scene_pb2.RENDER_OUTPUT_RGB,
-    "depth": scene_pb2.RENDER_OUTPUT_DEPTH,
-    "alpha": scene_pb2.RENDER_OUTPUT_ALPHA,
-    "gaussians": scene_pb2.RENDER_OUTPUT_GAUSSIANS,
-}
-_RGB_DTYPES = {"u8": tensor_pb2.DTYPE_U8, "f32": tensor_pb2.DTYPE_F32}
 # A rollout may be long; the server does not limit it either.
 IMAGINE_TIMEOUT_S = 600.0
 # The lease frees what a close that got lost leaves behind, so do not wait long for it.
@@ -51,7 +47,7 @@ class Session:
     """
 
     def __init__(self, connection: Connection, reply: simulator_pb2.Session) -> None:
-        self._connection = connection
+        self.connection = connection
         self._closed = False
         self.session_id: str = reply.session_id
         self.server_instance_id: str = reply.server_instance_id
@@ -61,7 +57,7 @@ class Session:
         self.max_episode_steps: int = reply.max_episode_steps
         self.max_expected_error: float = reply.max_expected_error
         # Whether the server answers a repeated call from memory; one that does not would step twice.
-        self._replays: bool = reply.replays_calls
+        self.replays_calls: bool = reply.replays_calls
         self._steps = np.zeros(self.num_envs, np.uint64)
         self._note_status(reply)
         # Random: two programs may use one session.
@@ -104,9 +100,8 @@ class Session:
         """
         if sum(init is not None for init in (frames, episode, state)) > 1:
             raise ValueError("give one of frames or episode or state")
-        request = simulator_pb2.ResetRequest(
-            session_id=self.session_id,
-            env_ids=env_ids,
+        request = self.reset_request(
+            env_ids,
             seed=seed,
             frames=frames.to_proto() if frames is not None else None,
             episode=scene_pb2.EpisodeFrame(path=episode.path, frame=episode.frame) if episode else None,
@@ -114,23 +109,12 @@ class Session:
             observations=observations,
             pool_indices=pool_indices,
             reset_mask=to_tensor(reset_mask, np.bool_) if reset_mask is not None else None,
-            context=self._named_call(),
         )
-        reply = self._call("Reset", request, idempotent=self._replays)
-        # A server without states to start from does not tell.
-        steps = np.array(reply.step_index or [0] * len(reply.episode), np.uint64)
+        result = reset_result(self._call("Reset", request, idempotent=self.replays_calls))
         named = env_ids if reset_mask is None else np.flatnonzero(reset_mask).tolist()
-        self._note_steps(named, steps)
-        return ResetResult(
-            observations=from_tensor_map(reply.observations),
-            episode=np.array(reply.episode, np.uint64),
-            pool_indices=np.array(reply.pool_indices, np.uint32),
-            intrinsics=optional_tensor(reply, "intrinsics"),
-            world_from_cam=optional_tensor(reply, "world_from_cam"),
-            timing=timing_of(reply.timing),
-            replayed=reply.replayed,
-            step_index=steps,
-        )
+        assert result.step_index is not None
+        self.note_steps(named, result.step_index)
+        return result
 
     def step(
         self,
@@ -142,37 +126,16 @@ class Session:
         camera: Camera | None = None,
     ) -> StepResult:
         """Advances each environment by one action; actions: f32 [n, A] (or [A] when n is 1)."""
-        batch = np.asarray(actions, np.float32)
-        request = simulator_pb2.StepRequest(
-            session_id=self.session_id,
-            env_ids=env_ids,
-            actions=to_tensor(batch[None] if batch.ndim == 1 else batch),
-            expected_step=self._expected_steps(env_ids),
-            observations=observations,
-            sampler_calls=sampler_calls,
-            camera=camera.to_proto() if camera is not None else None,
-            context=self._named_call(),
+        request = self.step_request(
+            actions, env_ids, observations=observations, sampler_calls=sampler_calls, camera=camera
         )
-        reply = self._call("Step", request, idempotent=self._replays)
-        self._note_steps(env_ids, np.array(reply.step_index, np.uint64))
-        return StepResult(
-            observations=from_tensor_map(reply.observations),
-            reward=from_tensor(reply.reward),
-            terminated=from_tensor(reply.terminated),
-            truncated=from_tensor(reply.truncated),
-            success=from_tensor(reply.success),
-            success_probability=from_tensor(reply.success_probability),
-            step_index=np.array(reply.step_index, np.uint64),
-            failed=failed_rows(reply.row_status, len(reply.step_index)),
-            timing=timing_of(reply.timing),
-            replayed=reply.replayed,
-            expected_error=optional_tensor(reply, "expected_error"),
-            truncation_reason=np.array(reply.truncation_reason, np.int32),
-            reset=optional_tensor(reply, "reset"),
-            episode=np.array(reply.episode, np.uint64),
-            pool_indices=np.array(reply.pool_indices, np.uint32),
-            final=final_rows(reply.final) if reply.HasField("final") else None,
-        )
+        result = step_result(self._call("Step", request, idempotent=self.replays_calls))
+        self.note_steps(env_ids, result.step_index)
+        return result
+
+    def run(self) -> StepStream:
+        """A stream for calls on many environments at once, each answered as soon as it is done."""
+        return StepStream(self)
 
     def render(
         self,
@@ -229,7 +192,7 @@ class Session:
             sampler_calls=sampler_calls,
             camera=camera.to_proto() if camera is not None else None,
         )
-        stream = self._connection.stream("simulator", "Imagine", request, timeout_s=timeout_s)
+        stream = self.connection.stream("simulator", "Imagine", request, timeout_s=timeout_s)
         with contextlib.closing(stream):  # type: ignore[type-var]
             for chunk in stream:
                 done = from_tensor(chunk.done)
@@ -291,7 +254,7 @@ class Session:
             observations=observations,
             context=self._named_call() if re_anchor else None,
         )
-        reply = self._call("Observe", request, idempotent=self._replays or not re_anchor)
+        reply = self._call("Observe", request, idempotent=self.replays_calls or not re_anchor)
         return ObserveResult(
             latent_error=from_tensor(reply.latent_error),
             psnr_db=from_tensor(reply.psnr_db),
@@ -307,7 +270,7 @@ class Session:
         bits.
         """
         request = self._fork_request(env_ids, count, split, into_same_session=False)
-        return Session(self._connection, self._call("Fork", request, idempotent=False).session)
+        return Session(self.connection, self._call("Fork", request, idempotent=False).session)
 
     def fork_here(
         self, env_ids: Sequence[int] | None = None, *, count: int = 1, split: bool = False
@@ -345,7 +308,7 @@ class Session:
         self._closed = True
         with contextlib.suppress(GwmError):
             request = simulator_pb2.CloseSessionRequest(session_id=self.session_id)
-            self._connection.call(
+            self.connection.call(
                 "simulator", "CloseSession", request, idempotent=True, timeout_s=CLOSE_TIMEOUT_S
             )
 
@@ -372,13 +335,47 @@ class Session:
             into_same_session=into_same_session,
         )
 
+    # --- for StepStream: the same calls, sent in another way ------------------------------------------------
+
+    def step_request(
+        self,
+        actions: Any,
+        env_ids: Sequence[int] | None,
+        *,
+        observations: Sequence[str] | None = None,
+        sampler_calls: int | None = None,
+        camera: Camera | None = None,
+    ) -> simulator_pb2.StepRequest:
+        batch = np.asarray(actions, np.float32)
+        return simulator_pb2.StepRequest(
+            session_id=self.session_id,
+            env_ids=env_ids,
+            actions=to_tensor(batch[None] if batch.ndim == 1 else batch),
+            expected_step=self._expected_steps(env_ids),
+            observations=observations,
+            sampler_calls=sampler_calls,
+            camera=camera.to_proto() if camera is not None else None,
+            context=self._named_call(),
+        )
+
+    def reset_request(self, env_ids: Sequence[int] | None, **fields: Any) -> simulator_pb2.ResetRequest:
+        return simulator_pb2.ResetRequest(
+            session_id=self.session_id, env_ids=env_ids, context=self._named_call(), **fields
+        )
+
+    def note_steps(self, env_ids: Sequence[int] | None, steps: Array) -> None:
+        """The named environments have made so many steps."""
+        rows = list(env_ids) if env_ids else list(range(self.num_envs))
+        if len(rows) == len(steps):
+            self._steps[rows] = steps
+
     def _named_call(self) -> simulator_pb2.RequestContext | None:
-        if not self._replays:
+        if not self.replays_calls:
             return None
         return simulator_pb2.RequestContext(request_id=f"{self._call_prefix}-{next(self._call_numbers)}")
 
     def _expected_steps(self, env_ids: Sequence[int] | None) -> list[int] | None:
-        if not self._replays:
+        if not self.replays_calls:
             return None
         if not env_ids:
             return self._steps.tolist()
@@ -387,27 +384,8 @@ class Session:
             return None
         return self._steps[list(env_ids)].tolist()
 
-    def _note_steps(self, env_ids: Sequence[int] | None, steps: Array) -> None:
-        rows = list(env_ids) if env_ids else list(range(self.num_envs))
-        if len(rows) == len(steps):
-            self._steps[rows] = steps
-
     def _note_status(self, status: simulator_pb2.Session) -> None:
-        self._note_steps(None, np.array([env.step_index for env in status.envs], np.uint64))
+        self.note_steps(None, np.array([env.step_index for env in status.envs], np.uint64))
 
     def _call(self, method: str, request: Any, *, idempotent: bool) -> Any:
-        return self._connection.call("simulator", method, request, idempotent=idempotent)
-
-
-def render_fields(cameras: Sequence[Camera], outputs: Sequence[str], rgb_dtype: str) -> dict[str, Any]:
-    """The fields that RenderRequest and DecodeRequest share. Raises ValueError for unknown names."""
-    for name in outputs:
-        if name not in _OUTPUTS:
-            raise ValueError(f"unknown output {name!r}; allowed are {', '.join(_OUTPUTS)}")
-    if rgb_dtype not in _RGB_DTYPES:
-        raise ValueError(f"rgb_dtype is {rgb_dtype!r}; allowed are {', '.join(_RGB_DTYPES)}")
-    return {
-        "cameras": [camera.to_proto() for camera in cameras],
-        "outputs": [_OUTPUTS[name] for name in outputs],
-        "rgb_dtype": _RGB_DTYPES[rgb_dtype],
-    }
+        return self.connection.call("simulator", method, request, idempotent=idempotent)

@@ -1,4 +1,4 @@
-"""A TCP proxy that loses replies: it cuts a connection when the server has answered a request on it."""
+"""A TCP proxy with the faults of networks: lost replies, delay, connections that are cut or fall silent."""
 
 from __future__ import annotations
 
@@ -13,36 +13,56 @@ _SHORTEST_REPLY_BYTES = 100
 _CHUNK_BYTES = 1 << 16
 
 
-class LossyProxy:
-    """Knows nothing of what it carries. loss: probability that a chunk of a reply ends its connection instead
-    of being passed on; may be changed at any time. lost: how often that happened.
+class FaultProxy:
+    """Knows nothing of what it carries. All faults may be changed at any time.
+
+    loss: probability that a chunk of a reply ends its connection instead of being passed on; lost: how often
+    that happened. delay_s: how much later everything arrives, in each direction. silence() makes the open
+    connections half-open: nothing passes any more and neither side is told; cut() closes them.
     """
 
     def __init__(self, upstream: str, *, seed: int = 0) -> None:
         self.loss = 0.0
         self.lost = 0
+        self.delay_s = 0.0
         self._upstream = upstream
         self._random = random.Random(seed)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self._connections: list[tuple[socket.socket, socket.socket]] = []
+        self._silent: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def close(self) -> None:
-        self._listener.close()
+    def silence(self) -> None:
         with self._lock:
             for pair in self._connections:
-                _cut(pair)
+                self._silent.update(pair)
+
+    def cut(self) -> None:
+        with self._lock:
+            pairs, self._connections = self._connections, []
+        for pair in pairs:
+            _cut(pair)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._listener.close()
+        self.cut()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                pair = (client, _dial(self._upstream))
+                try:
+                    pair = (client, _dial(self._upstream))
+                except OSError:
+                    client.close()
+                    continue
                 with self._lock:
                     self._connections.append(pair)
                 for loses, (source, sink) in ((False, pair), (True, pair[::-1])):
@@ -51,10 +71,15 @@ class LossyProxy:
     def _pump(self, source: socket.socket, sink: socket.socket, loses: bool) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(_CHUNK_BYTES):
+                if self.delay_s:
+                    self._closed.wait(self.delay_s)
+                if source in self._silent:
+                    continue
                 if loses and len(chunk) >= _SHORTEST_REPLY_BYTES and self._is_lost():
                     break
                 sink.sendall(chunk)
-        _cut((source, sink))
+        if source not in self._silent:
+            _cut((source, sink))
 
     def _is_lost(self) -> bool:
         with self._lock:
@@ -64,9 +89,9 @@ class LossyProxy:
 
 
 @contextlib.contextmanager
-def lossy_proxy(upstream: str, *, seed: int = 0) -> Iterator[LossyProxy]:
-    """In front of `upstream` ("HOST:PORT" or "unix:PATH"); loses nothing until `loss` is set."""
-    proxy = LossyProxy(upstream, seed=seed)
+def fault_proxy(upstream: str, *, seed: int = 0) -> Iterator[FaultProxy]:
+    """In front of `upstream` ("HOST:PORT" or "unix:PATH"); a plain wire until a fault is set."""
+    proxy = FaultProxy(upstream, seed=seed)
     try:
         yield proxy
     finally:
