@@ -9,7 +9,7 @@ BUILD := build/$(PRESET)
 PYTHON := build/python/bin/python
 export PYTHONPATH := $(CURDIR)/clients/python/src:$(CURDIR)/deploy
 
-.PHONY: help setup configure build programs test test-slow demo bench lint format image-check clean
+.PHONY: help setup configure build programs test test-slow soak demo bench lint format image-check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ test: build  ## every C++ and Python test but the slow ones; closes with `N pass
 
 test-slow: build  ## the long forms: training, the client package built out of tree, stress
 	@$(PYTHON) deploy/run_tests.py --build $(BUILD) --jobs $(JOBS) --slow
+
+soak: build  ## mixed load with faults for SOAK_MINUTES (30) on a fake world; every value is checked
+	@$(PYTHON) tests/reliability/soak.py
 
 demo: programs  ## a server on the shipped checkpoint, driven from Python and C++; pictures and report in build/demo
 	@$(PYTHON) -m demo --build $(BUILD) --out build/demo

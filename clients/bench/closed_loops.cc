@@ -66,8 +66,9 @@ class ClosedLoop : public Load {
       sessions_.push_back(MakeSession(*stub, options_, options_.seed + static_cast<uint64_t>(i)));
       callers_.push_back(MakeCaller(*stub, sessions_.back()));
       stubs_.push_back(std::move(stub));
+      // At once: a short lease must not run out while the others are set up.
+      callers_.back()->Call();
     }
-    for (const auto& caller : callers_) caller->Call();
   }
 
   void Stop() override {

@@ -20,7 +20,7 @@ struct LoadOptions {
   int steps = 50;                         // per arriving session
   std::chrono::milliseconds deadline{0};  // of a step; 0: none
   std::vector<std::string> observations;
-  std::chrono::milliseconds idle_ttl{0};  // of the sessions; 0: the server's default
+  std::chrono::milliseconds idle_ttl{0};             // of the sessions; 0: the server's default
   uint32_t width = 2048, height = 1365, images = 2;  // of LargeReplies: 16.8 MB
   uint64_t seed = 0;
 };
