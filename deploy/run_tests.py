@@ -17,7 +17,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST_FOLDERS = ("tests/layers", "tests/deploy", "tests/proto", "clients/python/tests", "tests/reliability", "tests/e2e")
+PYTEST_FOLDERS = (
+    "tests/layers",
+    "tests/deploy",
+    "tests/proto",
+    "clients/python/tests",
+    "tests/reliability",
+    "tests/e2e",
+)
 SLOWEST_SHOWN = 8
 
 

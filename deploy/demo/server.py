@@ -29,7 +29,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_server(program: Path, checkpoint: Path, log: Path, *flags: str) -> Iterator[str]:
-    """Yields the address once the server's own health probe passes. Ends it with SIGTERM."""
+    """Yields the address once the server's own health probe passes. Ends it with SIGINT."""
     port_file = log.with_suffix(".address")
     port_file.unlink(missing_ok=True)
     command = [str(program), "--listen=127.0.0.1:0", f"--port-file={port_file}", f"--checkpoint={checkpoint}"]
@@ -75,7 +75,7 @@ def _check_alive(process: subprocess.Popen[bytes], deadline: float, log: Path) -
 
 def _stop(process: subprocess.Popen[bytes]) -> int:
     if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
     try:
         return process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:

@@ -29,6 +29,17 @@ struct NoiseKey {
   uint32_t step = 0;  // steps since the Reset before this one: 0 for the first
 };
 
+// How a step goes from one noise level to the next.
+enum class SamplerKind {
+  kModel,  // as the checkpoint says
+  kEuler,  // one denoiser call per level
+  kHeun,   // second order: two denoiser calls per level but the last
+};
+// Of a step of `levels` noise levels. kind: not kModel.
+constexpr int DenoiserCalls(SamplerKind kind, int levels) {
+  return kind == SamplerKind::kHeun ? 2 * levels - 1 : levels;
+}
+
 // Real RGB-D frames to start from, oldest first: T frames (1..WorldSpec::context_frames), V views,
 // H x W pixels.
 struct RgbdFrames {

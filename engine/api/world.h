@@ -49,8 +49,9 @@ struct WorldSpec {
   int feature_dim = 0;  // D
   int default_sampler_calls = 1;
   int max_sampler_calls = 1;
-  int64_t state_bytes = 0;         // one state in the pool
-  int64_t pool_states = 0;         // capacity of the pool
+  SamplerKind sampler = SamplerKind::kEuler;  // the default one
+  int64_t state_bytes = 0;                    // one state in the pool
+  int64_t pool_states = 0;                    // capacity of the pool
   int reset_pool_size = 0;         // real frames shipped with the checkpoint; 0: Reset needs frames
   int64_t gaussians = 0;           // N of a decoded state
   std::vector<Camera> cameras;     // the default camera of each view
@@ -74,7 +75,8 @@ struct StepRequest {
   std::optional<uint32_t> age = std::nullopt;
 };
 struct StepOptions {
-  int sampler_calls = 0;  // 0: the default
+  int sampler_calls = 0;  // noise levels, 1..max_sampler_calls; 0: the default
+  SamplerKind sampler = SamplerKind::kModel;
 };
 struct StepRow {
   absl::Status
@@ -89,6 +91,18 @@ struct StepRow {
   // more. Nothing from checkpoints without an error head (WorldSpec.tells_expected_error).
   std::optional<float> expected_error;
 };
+
+// One row of a step on its way. Letting go of it ends it; that may happen on any thread, and after
+// the world is gone.
+class StepInProgress {
+ public:
+  virtual ~StepInProgress() = default;
+  // Denoiser calls that are still to be made; 0: the result is there.
+  virtual int calls_left() const = 0;
+  // Once, when no call is left.
+  virtual StepRow TakeResult() = 0;
+};
+using StepInProgressPtr = std::unique_ptr<StepInProgress>;
 
 // A state beside a real frame.
 struct Comparison {
@@ -131,8 +145,18 @@ class World {
   virtual const WorldSpec& spec() const = 0;
 
   virtual absl::StatusOr<std::vector<StatePtr>> Reset(const std::vector<ResetRequest>& rows) = 0;
-  virtual absl::StatusOr<std::vector<StepRow>> Step(const std::vector<StepRequest>& rows,
-                                                    const StepOptions& options) = 0;
+
+  // Rows to be advanced, in the order of `rows`. Only checks; the actions are copied.
+  virtual absl::StatusOr<std::vector<StepInProgressPtr>> BeginStep(
+      const std::vector<StepRequest>& rows, const StepOptions& options) = 0;
+  // One denoiser call for each of the rows, which may be of any steps, at any noise levels; those
+  // without a call left have their results then. Requires calls_left() > 0 of each, all different.
+  // An error, or an exception, leaves all of them where they were.
+  virtual absl::Status Advance(std::span<StepInProgress* const> rows) = 0;
+  // All calls of a step at once.
+  absl::StatusOr<std::vector<StepRow>> Step(const std::vector<StepRequest>& rows,
+                                            const StepOptions& options);
+
   virtual absl::StatusOr<std::vector<RenderedView>> Render(const std::vector<RenderRequest>& rows,
                                                            const RenderOptions& options) = 0;
   // The state's own cameras: those of the frames it was reset from, V of them.
@@ -155,6 +179,21 @@ class World {
   // Hidden features after the first denoiser call with the null action: f32 [M, D] per row.
   virtual absl::StatusOr<std::vector<HostTensor>> Features(const std::vector<StatePtr>& rows) = 0;
 };
+
+inline absl::StatusOr<std::vector<StepRow>> World::Step(const std::vector<StepRequest>& rows,
+                                                        const StepOptions& options) {
+  auto begun = BeginStep(rows, options);
+  if (!begun.ok()) return begun.status();
+  std::vector<StepInProgress*> left;
+  for (const StepInProgressPtr& row : *begun) left.push_back(row.get());
+  while (!left.empty()) {
+    if (absl::Status status = Advance(left); !status.ok()) return status;
+    std::erase_if(left, [](const StepInProgress* row) { return row->calls_left() == 0; });
+  }
+  std::vector<StepRow> results;
+  for (const StepInProgressPtr& row : *begun) results.push_back(row->TakeResult());
+  return results;
+}
 
 struct WorldOptions {
   std::string checkpoint_dir;

@@ -13,7 +13,38 @@ torch::Tensor Modulate(const torch::Tensor& x, const torch::Tensor& shift,
                        const torch::Tensor& scale) {
   return x * (1.0 + scale.unsqueeze(1)) + shift.unsqueeze(1);
 }
+// A cache of what `map` makes of each field of the caches, a vector of tensors at a time.
+ConditionCache Mapped(const std::vector<ConditionCache>& caches, const auto& map) {
+  const auto of = [&](const auto& field) {
+    std::vector<torch::Tensor> tensors;
+    for (const ConditionCache& cache : caches) tensors.push_back(field(cache));
+    return map(tensors);
+  };
+  ConditionCache out;
+  out.rope = {of([](const auto& c) { return c.rope.cos; }),
+              of([](const auto& c) { return c.rope.sin; })};
+  for (size_t i = 0; i < caches.front().context_keys.size(); ++i) {
+    out.context_keys.push_back(of([i](const auto& c) { return c.context_keys[i]; }));
+    out.context_values.push_back(of([i](const auto& c) { return c.context_values[i]; }));
+    out.action_keys.push_back(of([i](const auto& c) { return c.action_keys[i]; }));
+    out.action_values.push_back(of([i](const auto& c) { return c.action_values[i]; }));
+  }
+  out.action_bias = of([](const auto& c) { return c.action_bias; });
+  out.pooled_action = of([](const auto& c) { return c.pooled_action; });
+  out.current = of([](const auto& c) { return c.current; });
+  out.velocity = of([](const auto& c) { return c.velocity; });
+  out.position = of([](const auto& c) { return c.position; });
+  return out;
+}
 }  // namespace
+
+ConditionCache RowOf(const ConditionCache& cache, int64_t b) {
+  return Mapped({cache}, [b](const auto& tensors) { return tensors.front().narrow(0, b, 1); });
+}
+
+ConditionCache CatRows(const std::vector<ConditionCache>& rows) {
+  return Mapped(rows, [](const auto& tensors) { return torch::cat(tensors); });
+}
 
 DitBlockImpl::DitBlockImpl(const DynamicsConfig& config) : heads_(config.heads) {
   const int64_t d = config.width;

@@ -44,6 +44,10 @@ struct ConditionCache {
   torch::Tensor position;       // [B, M, D] embedding of the centres
 };
 
+// Row b alone, as views; and the other way.
+ConditionCache RowOf(const ConditionCache& cache, int64_t b);
+ConditionCache CatRows(const std::vector<ConditionCache>& rows);
+
 class DitBlockImpl : public torch::nn::Module {
  public:
   explicit DitBlockImpl(const DynamicsConfig& config);

@@ -1,5 +1,6 @@
 #include "engine/model/edm.h"
 
+#include "engine/model/sampler.h"
 #include "kernels/edm_step.h"
 
 namespace gwm {
@@ -40,28 +41,14 @@ torch::Tensor DenoisingLoss(Dit& dit, const torch::Tensor& target, const torch::
 torch::Tensor Sample(Dit& dit, const ConditionCache& cache, const DiffusionConfig& config,
                      int64_t calls, const torch::Tensor& unit_noise,
                      torch::Tensor* first_features) {
-  std::vector<double> sigmas(static_cast<size_t>(calls) + 1);
-  kernels::EdmSigmas({calls, config.sigma_min, config.sigma_max, config.rho}, sigmas.data());
-  auto at = [&](double sigma) {
-    return torch::full({unit_noise.size(0)}, sigma, unit_noise.options());
-  };
-  const bool from_zero = calls == 1 && config.mean_start;
-  auto x = from_zero ? torch::zeros_like(unit_noise) : unit_noise * config.sigma_max;
-  for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
-    const double sigma = sigmas[i];
-    const double next = sigmas[i + 1];
-    auto denoised = Denoise(dit, x, at(sigma), cache, config.sigma_data);
-    if (i == 0 && first_features != nullptr) *first_features = denoised.features;
-    if (next == 0) return denoised.value;
-    auto slope = (x - denoised.value) / sigma;
-    auto euler = x + (next - sigma) * slope;
-    if (config.heun) {
-      auto slope2 = (euler - Denoise(dit, euler, at(next), cache, config.sigma_data).value) / next;
-      euler = x + (next - sigma) * 0.5 * (slope + slope2);
-    }
-    x = euler;
+  SamplerState sampler(config, SamplerKind::kModel, calls, unit_noise);
+  for (bool first = true; sampler.calls_left() > 0; first = false) {
+    const auto sigma = torch::full({unit_noise.size(0)}, sampler.sigma(), unit_noise.options());
+    const auto denoised = Denoise(dit, sampler.x(), sigma, cache, config.sigma_data);
+    if (first && first_features != nullptr) *first_features = denoised.features;
+    sampler = sampler.After(denoised.value);
   }
-  return x;
+  return sampler.x();
 }
 
 }  // namespace gwm

@@ -1,5 +1,5 @@
-// EDM preconditioning around the denoiser network, its training loss, and the few-call sampler
-// (Karras et al. 2022).
+// EDM preconditioning around the denoiser network, its training loss, and the few-call sampler run
+// through (Karras et al. 2022).
 #ifndef GWM_ENGINE_MODEL_EDM_H_
 #define GWM_ENGINE_MODEL_EDM_H_
 
@@ -31,7 +31,7 @@ torch::Tensor DenoisingLoss(Dit& dit, const torch::Tensor& target, const torch::
                             const torch::Tensor& noise, const torch::Tensor& weight,
                             const ConditionCache& cache, double sigma_data);
 
-// Runs the sampler from sigma_max * unit_noise; `calls` >= 1 Euler steps, or Heun steps when
+// Runs the model's sampler (sampler.h) through: `calls` >= 1 Euler steps, or Heun steps when
 // config.heun. unit_noise: [B, M, L]. first_features: if not null, receives the features after the
 // first call.
 torch::Tensor Sample(Dit& dit, const ConditionCache& cache, const DiffusionConfig& config,

@@ -1,7 +1,5 @@
 #include "engine/runtime/model_world.h"
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "engine/base/catch_torch.h"
 #include "engine/base/status.h"
@@ -17,16 +15,7 @@
 namespace gwm {
 namespace {
 
-// Rows stepped at once: beyond this the batch gains nothing on a CPU and costs memory.
-constexpr size_t kMaxBatch = 64;
 constexpr uint64_t kFeatureSeed = 0;  // features are a function of the state alone
-constexpr float kSuccessThreshold = 0.5F;
-
-// Figures of a row are computed row by row: over an array of rows the vectorised functions give the
-// rest beyond the last full vector other bits.
-float Sigmoid(float x) {
-  return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x))));
-}
 
 absl::Status CheckStates(size_t count, const auto& state_of) {
   for (size_t i = 0; i < count; ++i) {
@@ -35,52 +24,6 @@ absl::Status CheckStates(size_t count, const auto& state_of) {
     }
   }
   return absl::OkStatus();
-}
-
-struct StepPrediction {
-  torch::Tensor next;  // [B, M, L] standardised
-  RewardOutput out;
-  torch::Tensor expected_error;  // [B], undefined without an error head
-};
-
-// What the model is given, row by row.
-struct StepInput {
-  torch::Tensor action;  // [B, A]
-  torch::Tensor noise;   // [B, M, L] standard normal
-  torch::Tensor age;     // [B] steps since the reset, this one included
-};
-
-StepPrediction PredictTogether(const WorldModel& model, const DynamicsState& state,
-                               const StepInput& input, int64_t calls) {
-  StepPrediction p;
-  p.next = model.PredictNext(state, input.action, calls, input.noise);
-  const auto current = state.context.select(1, state.context.size(1) - 1);
-  p.out = model.reward->forward(current, p.next, state.centres, input.action);
-  p.expected_error = model.ExpectedError(state, p.next, input.age);
-  return p;
-}
-
-// On the CPU one row at a time: vectorised functions give the rest beyond the last full vector
-// other bits, so the rows of a batch would depend on how many there are. A row's own 64 tokens fill
-// the matrix products; batching gains little there.
-StepPrediction Predict(const WorldModel& model, const DynamicsState& state, const StepInput& input,
-                       int64_t calls) {
-  if (!input.noise.is_cpu()) return PredictTogether(model, state, input, calls);
-  std::vector<torch::Tensor> next, reward, terminated, success, expected_error;
-  for (int64_t b = 0; b < input.noise.size(0); ++b) {
-    const auto row = [b](const torch::Tensor& x) { return x.narrow(0, b, 1).clone(); };
-    const DynamicsState one{row(state.context), row(state.actions), row(state.centres)};
-    auto p =
-        PredictTogether(model, one, {row(input.action), row(input.noise), row(input.age)}, calls);
-    next.push_back(p.next);
-    reward.push_back(p.out.reward_logits);
-    terminated.push_back(p.out.terminated_logits);
-    success.push_back(p.out.success_logits);
-    if (model.error) expected_error.push_back(p.expected_error);
-  }
-  return {torch::cat(next),
-          {torch::cat(reward), torch::cat(terminated), torch::cat(success)},
-          model.error ? torch::cat(expected_error) : torch::Tensor()};
 }
 
 int64_t AnchorBytes(const Anchors& anchors) {
@@ -126,6 +69,7 @@ absl::Status ModelWorld::FillSpec(const std::string& digest, const Options& opti
   spec_.feature_dim = static_cast<int>(c.dynamics.width);
   spec_.default_sampler_calls = static_cast<int>(c.diffusion.calls);
   spec_.max_sampler_calls = static_cast<int>(c.diffusion.max_calls);
+  spec_.sampler = c.diffusion.heun ? SamplerKind::kHeun : SamplerKind::kEuler;
   spec_.control_dt_s = c.control_dt_s;
   spec_.training_horizon = 20;
   spec_.tasks = c.tasks;
@@ -217,83 +161,6 @@ absl::StatusOr<std::vector<StatePtr>> ModelWorld::Reset(const std::vector<ResetR
       states.push_back(std::move(state));
     }
     return states;
-  });
-}
-
-absl::StatusOr<std::vector<StepRow>> ModelWorld::StepRows(const std::vector<StepRequest>& rows,
-                                                          int64_t calls) {
-  torch::NoGradGuard no_grad;
-  GWM_ASSIGN_OR_RETURN(auto slots, pool_->Acquire(rows.size()));
-  std::vector<const ModelState*> states;
-  std::vector<torch::Tensor> actions, noise;
-  std::vector<float> age;
-  for (const auto& row : rows) {
-    states.push_back(&AsModelState(row.state));
-    actions.push_back(torch::tensor(std::vector<float>(row.action.begin(), row.action.end())));
-    noise.push_back(StepNoise(model_->config, row.noise));
-    age.push_back(static_cast<float>(row.age.value_or(row.noise.step)) + 1.0F);
-  }
-  const auto device = model_->device();
-  auto state = Gather(states);
-  auto action = torch::stack(actions).to(device);
-  auto [next, out, expected_error] = Predict(
-      *model_, state, {action, torch::cat(noise).to(device), torch::tensor(age).to(device)}, calls);
-  auto terminated = out.terminated_logits.cpu();
-  auto success = out.success_logits.cpu();
-  auto finite = (torch::isfinite(next).flatten(1).all(1).cpu() &
-                 torch::isfinite(out.reward_logits).all(1).cpu() & torch::isfinite(terminated) &
-                 torch::isfinite(success));
-  if (expected_error.defined()) finite = finite & torch::isfinite(expected_error).cpu();
-  auto packed = layout_.Pack(model_->Advance(state, action, next));
-  std::vector<StepRow> results(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const auto b = static_cast<int64_t>(i);
-    if (!finite[b].item<bool>()) {
-      results[i].status = absl::DataLossError("the model's output is not finite");
-      continue;
-    }
-    pool_->slab()[slots[i]->index()].copy_(packed[b]);
-    results[i].next = std::make_shared<ModelState>(std::move(slots[i]), states[i]->episode);
-    const auto logits = out.reward_logits.narrow(0, b, 1);
-    results[i].reward = TwoHotValue(logits, model_->reward->symlog_limit()).item<float>();
-    results[i].terminated = Sigmoid(terminated[b].item<float>()) > kSuccessThreshold;
-    results[i].success_probability = Sigmoid(success[b].item<float>());
-    results[i].success = results[i].success_probability > kSuccessThreshold;
-    if (expected_error.defined()) results[i].expected_error = expected_error[b].item<float>();
-  }
-  return results;
-}
-
-absl::StatusOr<std::vector<StepRow>> ModelWorld::Step(const std::vector<StepRequest>& rows,
-                                                      const StepOptions& options) {
-  GWM_RETURN_IF_ERROR(CheckStates(rows.size(), [&](size_t i) { return rows[i].state.get(); }));
-  const int64_t calls =
-      options.sampler_calls > 0 ? options.sampler_calls : spec_.default_sampler_calls;
-  if (options.sampler_calls < 0 || calls > spec_.max_sampler_calls) {
-    return absl::InvalidArgumentError(absl::StrCat("sampler_calls is ", options.sampler_calls,
-                                                   ", allowed are 1 to ", spec_.max_sampler_calls));
-  }
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const auto& action = rows[i].action;
-    const bool fits = std::all_of(action.begin(), action.end(), [&](float a) {
-      return a >= spec_.action_min && a <= spec_.action_max;  // false for not-a-number
-    });
-    if (static_cast<int>(action.size()) != spec_.action_dim || !fits) {
-      return absl::InvalidArgumentError(absl::StrCat("action of row ", i, " must be ",
-                                                     spec_.action_dim, " numbers from ",
-                                                     spec_.action_min, " to ", spec_.action_max));
-    }
-  }
-  return CatchTorch("Step", [&]() -> absl::StatusOr<std::vector<StepRow>> {
-    std::vector<StepRow> results;
-    for (size_t begin = 0; begin < rows.size(); begin += kMaxBatch) {
-      const size_t end = std::min(rows.size(), begin + kMaxBatch);
-      GWM_ASSIGN_OR_RETURN(auto part, StepRows({rows.begin() + static_cast<std::ptrdiff_t>(begin),
-                                                rows.begin() + static_cast<std::ptrdiff_t>(end)},
-                                               calls));
-      std::move(part.begin(), part.end(), std::back_inserter(results));
-    }
-    return results;
   });
 }
 

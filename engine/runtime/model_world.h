@@ -8,6 +8,7 @@
 #include "engine/api/world.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/io/safetensors.h"
+#include "engine/runtime/model_step.h"
 #include "engine/runtime/start_frame.h"
 #include "engine/runtime/state_layout.h"
 #include "engine/runtime/state_pool.h"
@@ -46,8 +47,9 @@ class ModelWorld : public World {
 
   const WorldSpec& spec() const override { return spec_; }
   absl::StatusOr<std::vector<StatePtr>> Reset(const std::vector<ResetRequest>& rows) override;
-  absl::StatusOr<std::vector<StepRow>> Step(const std::vector<StepRequest>& rows,
-                                            const StepOptions& options) override;
+  absl::StatusOr<std::vector<StepInProgressPtr>> BeginStep(const std::vector<StepRequest>& rows,
+                                                           const StepOptions& options) override;
+  absl::Status Advance(std::span<StepInProgress* const> rows) override;
   absl::StatusOr<std::vector<RenderedView>> Render(const std::vector<RenderRequest>& rows,
                                                    const RenderOptions& options) override;
   absl::StatusOr<std::vector<Camera>> Cameras(const StatePtr& state) override;
@@ -67,8 +69,26 @@ class ModelWorld : public World {
   absl::StatusOr<StatePtr> Store(const torch::Tensor& row, std::shared_ptr<const Episode> episode);
   absl::StatusOr<StatePtr> ImportRow(const torch::Tensor& row, StartFrame start);
   DynamicsState Gather(const std::vector<const ModelState*>& rows);
-  absl::StatusOr<std::vector<StepRow>> StepRows(const std::vector<StepRequest>& rows,
-                                                int64_t calls);
+
+  // model_world_step.cc. Where a row of a step will be after the call, so that an error changes
+  // none.
+  struct Moved {
+    ModelStep* row;
+    SamplerState sampler;
+    std::optional<ConditionCache> cache = std::nullopt;
+    StepRow result = {};
+  };
+  struct Finished;
+  absl::StatusOr<int64_t> LevelsOf(const StepOptions& options) const;
+  absl::Status CheckStep(size_t i, const StepRequest& row) const;
+  ConditionCache CachesOf(std::span<ModelStep* const> rows);
+  absl::Status AdvanceTogether(std::span<ModelStep* const> rows, std::vector<Moved>& moved);
+  // Gives those without a call left their results; `together` rows at a time.
+  absl::Status FinishRows(std::vector<Moved>& moved, size_t together);
+  void FinishTogether(std::span<Moved* const> done,
+                      std::span<std::unique_ptr<StatePool::Slot>> slots);
+  Finished Judge(const DynamicsState& state, const torch::Tensor& action, const torch::Tensor& age,
+                 const torch::Tensor& target);
   gwm::Gaussians DecodeState(const ModelState& state);
 
   std::unique_ptr<WorldModel> model_;

@@ -29,11 +29,16 @@ inline constexpr std::string_view kQuota = "QUOTA";
 inline constexpr std::string_view kGpuMemory = "GPU_MEMORY";
 inline constexpr std::string_view kDeadline = "DEADLINE";
 inline constexpr std::string_view kCancelled = "CANCELLED";
+inline constexpr std::string_view kSlowReader = "SLOW_READER";
 inline constexpr std::string_view kDraining = "DRAINING";
 inline constexpr std::string_view kUnsupported = "UNSUPPORTED";
 inline constexpr std::string_view kNonFinite = "NON_FINITE";
 inline constexpr std::string_view kStateCorrupt = "STATE_CORRUPT";
 inline constexpr std::string_view kStateMismatch = "STATE_MISMATCH";
+inline constexpr std::string_view kModelUnloaded = "MODEL_UNLOADED";
+inline constexpr std::string_view kModelDraining = "MODEL_DRAINING";
+inline constexpr std::string_view kModelInUse = "MODEL_IN_USE";
+inline constexpr std::string_view kBadCheckpoint = "BAD_CHECKPOINT";
 inline constexpr std::string_view kBug = "BUG";
 
 struct ErrorDetails {

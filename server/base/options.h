@@ -31,14 +31,29 @@ struct Limits {
   uint32_t max_batch_rows = 64;
   uint32_t max_imagine_streams = 32;
   uint64_t max_replay_bytes = uint64_t{4} << 20;
-  uint64_t max_state_bytes = 0;  // 0: half of the world's state pool
+  uint64_t max_state_bytes = 0;  // 0: half of a world's state pool
   uint32_t max_list_page = 100;
   absl::Duration tombstone_ttl = absl::Hours(1);
   uint32_t max_tombstones = 10'000;
   uint64_t max_state_blob_bytes = uint64_t{16} << 20;
   uint32_t max_kept_states = 256;
+  uint32_t max_models = 4;
+  uint64_t max_spill_bytes = uint64_t{1} << 30;
+  absl::Duration max_queue_time = absl::Milliseconds(500);
+  absl::Duration max_quantum = absl::Milliseconds(10);
+  uint32_t ageing_quanta = 10;
+  uint32_t training_share_percent = 10;
+  bool allow_high_priority = false;
+  absl::Duration slow_reader_timeout = absl::Seconds(60);
   uint32_t max_run_window = 64;
   uint32_t max_run_streams = 256;
+};
+
+// How a server goes out of service, counted from the beginning of it: for how long it still takes
+// calls, and when it cancels those that run.
+struct DrainTimes {
+  absl::Duration lame_duck = absl::Seconds(5);
+  absl::Duration timeout = absl::Seconds(25);
 };
 
 // Meaning: ServerConfig in proto/gwm/v1/config.proto, field by field.
@@ -52,9 +67,10 @@ struct ServerOptions {
   uint64_t state_pool_bytes = uint64_t{1} << 30;
   uint32_t threads = 0;
   std::string log_level = "info";
-  absl::Duration drain_timeout = absl::Seconds(25);
-  absl::Duration lame_duck = absl::ZeroDuration();
+  DrainTimes drain;
   std::string state_key_file;
+  std::string checkpoint_root;
+  absl::Duration warm_up_time = absl::Seconds(1);
 };
 
 }  // namespace gwm::server

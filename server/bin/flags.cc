@@ -21,7 +21,8 @@ constexpr char kHelp[] = R"(gwm-server: serves a Gaussian world model over gRPC.
 
 Flags (they win over the configuration file):
   --listen=ADDR[,ADDR...]   HOST:PORT (port 0: a free one) or unix:PATH   [127.0.0.1:50051]
-  --checkpoint=DIR          the checkpoint to serve                       [checkpoints/gwm-small]
+  --checkpoint=DIR          the checkpoint to serve at first              [checkpoints/gwm-small]
+  --checkpoint-root=DIR     folder of those that LoadModel may name       [off]
   --device=auto|cpu|cuda    where to compute                              [auto]
   --metrics-listen=ADDR     serve /metrics and /healthz over HTTP         [off]
   --episode-root=DIR        folder that Reset's episode paths lie in      [off]
@@ -48,6 +49,7 @@ std::map<std::string, Setter> ValueFlags() {
   };
   return {
       {"checkpoint", text(&ServerConfig::set_checkpoint<const std::string&>)},
+      {"checkpoint-root", text(&ServerConfig::set_checkpoint_root<const std::string&>)},
       {"device", text(&ServerConfig::set_device<const std::string&>)},
       {"metrics-listen", text(&ServerConfig::set_metrics_listen<const std::string&>)},
       {"episode-root", text(&ServerConfig::set_episode_root<const std::string&>)},

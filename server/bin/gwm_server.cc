@@ -36,6 +36,17 @@ WorldFactory EngineWorld(const ServerOptions& options) {
   };
 }
 
+// For models that are loaded beside others. One thread is enough to read a checkpoint, and leaves
+// the cores to those who step; the device thread has its own number of threads.
+WorldOpener EngineOpener(const ServerOptions& options) {
+  return [options](const std::string& folder) {
+    return OpenWorld({.checkpoint_dir = folder,
+                      .device = options.device,
+                      .pool_bytes = static_cast<int64_t>(options.state_pool_bytes),
+                      .threads = 1});
+  };
+}
+
 // A reader never sees half of the file.
 absl::Status WritePortFile(const std::string& path, const std::vector<std::string>& addresses) {
   const std::string unfinished = path + ".tmp";
@@ -67,15 +78,38 @@ void Announce(const Server& server, const ServerOptions& options, const Log& log
   std::fflush(stdout);
 }
 
+// Serves until it is time to refuse calls, after a signal or Server.Drain. Returns whether somebody
+// is in a hurry: a second signal.
+bool ServeUntilRefusal(Server& server, const StopSignal& stop, const DrainTimes& times) {
+  int signals = 0;
+  while (true) {
+    const auto plan = server.drain_plan();
+    const auto event =
+        stop.Wait(plan.has_value() ? plan->refuse_at - absl::Now() : absl::InfiniteDuration());
+    if (!event.has_value()) {
+      if (plan.has_value() && absl::Now() >= plan->refuse_at) return false;
+      continue;
+    }
+    if (*event == StopSignal::Event::kWake) continue;
+    if (++signals > 1) return true;
+    // Nobody routes calls to a server at a terminal.
+    const bool at_terminal = *event == StopSignal::Event::kInterrupt;
+    server.BeginDrain(DrainTimes{.lame_duck = at_terminal ? absl::ZeroDuration() : times.lame_duck,
+                                 .timeout = times.timeout});
+  }
+}
+
 int Serve(const Flags& flags, const ServerOptions& options, const StopSignal& stop) {
   const SystemClock clock;
   const Log log(options.log_level);
   auto server = Server::Start({.options = options,
                                .world = EngineWorld(options),
+                               .open = EngineOpener(options),
                                .clock = &clock,
                                .log = &log,
                                .random = SystemRandom(),
-                               .version = GWM_VERSION});
+                               .version = GWM_VERSION,
+                               .on_drain_call = [&stop] { stop.Wake(); }});
   if (!server.ok()) return Fail(server.status());
   Announce(**server, options, log);
   if (!flags.port_file.empty()) {
@@ -83,13 +117,10 @@ int Serve(const Flags& flags, const ServerOptions& options, const StopSignal& st
       return Fail(status);
     }
   }
-  while (!stop.Wait(absl::InfiniteDuration()).has_value()) {
-  }
+  const bool hurry = ServeUntilRefusal(**server, stop, options.drain);
   log.Info("stopping: finishing the calls that run");
-  (*server)->BeginDrain();
-  // A second signal cuts the waiting short.
-  const bool hurry = stop.Wait(options.lame_duck).has_value();
-  (*server)->Shutdown(hurry ? absl::ZeroDuration() : options.drain_timeout);
+  const absl::Time cancel_at = (*server)->BeginDrain().cancel_at;
+  (*server)->Shutdown(hurry ? absl::ZeroDuration() : cancel_at - absl::Now());
   log.Info("stopped");
   return 0;
 }

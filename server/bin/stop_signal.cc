@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -13,6 +14,7 @@ sigset_t StopSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGUSR1);
   return signals;
 }
 
@@ -23,12 +25,16 @@ StopSignal::StopSignal() {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
-std::optional<int> StopSignal::Wait(absl::Duration timeout) const {
+std::optional<StopSignal::Event> StopSignal::Wait(absl::Duration timeout) const {
   const sigset_t signals = StopSignals();
-  const timespec limit = absl::ToTimespec(std::min(timeout, absl::Hours(1)));
+  const timespec limit =
+      absl::ToTimespec(std::clamp(timeout, absl::ZeroDuration(), absl::Hours(1)));
   const int signal = sigtimedwait(&signals, nullptr, &limit);
   if (signal < 0) return std::nullopt;
-  return signal;
+  if (signal == SIGUSR1) return Event::kWake;
+  return signal == SIGINT ? Event::kInterrupt : Event::kTerminate;
 }
+
+void StopSignal::Wake() const { kill(getpid(), SIGUSR1); }
 
 }  // namespace gwm::server

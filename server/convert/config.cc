@@ -52,7 +52,23 @@ absl::Status CheckLimits(const Limits& limits) {
   if (limits.min_idle_ttl < absl::Milliseconds(1)) {
     return BadField("min_idle_ttl", "1 ms or more is allowed");
   }
+  if (limits.max_quantum <= absl::ZeroDuration()) {
+    return BadField("max_quantum", "more than 0 is allowed");
+  }
+  if (limits.training_share_percent > 90) {
+    return BadField("training_share_percent", "1 to 90 is allowed");
+  }
+  if (limits.slow_reader_timeout < absl::Milliseconds(1)) {
+    return BadField("slow_reader_timeout", "1 ms or more is allowed");
+  }
   return absl::OkStatus();
+}
+
+absl::Status CheckDrain(const DrainTimes& times, const std::string& timeout_field) {
+  if (times.timeout >= times.lame_duck) return absl::OkStatus();
+  return BadField(timeout_field,
+                  absl::StrCat(absl::FormatDuration(times.timeout), ", but calls are taken for ",
+                               absl::FormatDuration(times.lame_duck), " (lame_duck)"));
 }
 
 absl::Status CheckOneOf(const std::string& value, const std::string& field,
@@ -101,6 +117,14 @@ v1::Limits ToProto(const Limits& limits) {
   out.set_max_tombstones(limits.max_tombstones);
   out.set_max_state_blob_bytes(limits.max_state_blob_bytes);
   out.set_max_kept_states(limits.max_kept_states);
+  out.set_max_models(limits.max_models);
+  out.set_max_spill_bytes(limits.max_spill_bytes);
+  *out.mutable_max_queue_time() = ToProto(limits.max_queue_time);
+  *out.mutable_max_quantum() = ToProto(limits.max_quantum);
+  out.set_ageing_quanta(limits.ageing_quanta);
+  out.set_training_share_percent(limits.training_share_percent);
+  out.set_allow_high_priority(limits.allow_high_priority);
+  *out.mutable_slow_reader_timeout() = ToProto(limits.slow_reader_timeout);
   out.set_max_run_window(limits.max_run_window);
   out.set_max_run_streams(limits.max_run_streams);
   return out;
@@ -126,6 +150,11 @@ absl::StatusOr<Limits> FromProto(const v1::Limits& in) {
   Take(in.max_tombstones(), out.max_tombstones);
   Take(in.max_state_blob_bytes(), out.max_state_blob_bytes);
   Take(in.max_kept_states(), out.max_kept_states);
+  Take(in.max_models(), out.max_models);
+  Take(in.max_spill_bytes(), out.max_spill_bytes);
+  Take(in.ageing_quanta(), out.ageing_quanta);
+  Take(in.training_share_percent(), out.training_share_percent);
+  out.allow_high_priority = in.allow_high_priority();
   Take(in.max_run_window(), out.max_run_window);
   Take(in.max_run_streams(), out.max_run_streams);
   RETURN_IF_ERROR(Take(in.has_min_idle_ttl(), in.min_idle_ttl(), "min_idle_ttl", out.min_idle_ttl));
@@ -137,6 +166,11 @@ absl::StatusOr<Limits> FromProto(const v1::Limits& in) {
       Take(in.has_max_call_time(), in.max_call_time(), "max_call_time", out.max_call_time));
   RETURN_IF_ERROR(
       Take(in.has_tombstone_ttl(), in.tombstone_ttl(), "tombstone_ttl", out.tombstone_ttl));
+  RETURN_IF_ERROR(
+      Take(in.has_max_queue_time(), in.max_queue_time(), "max_queue_time", out.max_queue_time));
+  RETURN_IF_ERROR(Take(in.has_max_quantum(), in.max_quantum(), "max_quantum", out.max_quantum));
+  RETURN_IF_ERROR(Take(in.has_slow_reader_timeout(), in.slow_reader_timeout(),
+                       "slow_reader_timeout", out.slow_reader_timeout));
   RETURN_IF_ERROR(CheckLimits(out));
   return out;
 }
@@ -152,9 +186,11 @@ v1::ServerConfig ToProto(const ServerOptions& options) {
   out.set_state_pool_bytes(options.state_pool_bytes);
   out.set_threads(options.threads);
   out.set_log_level(options.log_level);
-  *out.mutable_drain_timeout() = ToProto(options.drain_timeout);
-  *out.mutable_lame_duck() = ToProto(options.lame_duck);
+  *out.mutable_drain_timeout() = ToProto(options.drain.timeout);
+  *out.mutable_lame_duck() = ToProto(options.drain.lame_duck);
   out.set_state_key_file(options.state_key_file);
+  out.set_checkpoint_root(options.checkpoint_root);
+  *out.mutable_warm_up_time() = ToProto(options.warm_up_time);
   return out;
 }
 
@@ -167,14 +203,25 @@ absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& in) {
   out.metrics_listen = in.metrics_listen();
   out.episode_root = in.episode_root();
   out.state_key_file = in.state_key_file();
+  out.checkpoint_root = in.checkpoint_root();
   out.threads = in.threads();
   Take(in.state_pool_bytes(), out.state_pool_bytes);
   ASSIGN_OR_RETURN(out.limits, FromProto(in.limits()));
   RETURN_IF_ERROR(
-      Take(in.has_drain_timeout(), in.drain_timeout(), "drain_timeout", out.drain_timeout));
-  RETURN_IF_ERROR(Take(in.has_lame_duck(), in.lame_duck(), "lame_duck", out.lame_duck));
+      Take(in.has_drain_timeout(), in.drain_timeout(), "drain_timeout", out.drain.timeout));
+  RETURN_IF_ERROR(Take(in.has_lame_duck(), in.lame_duck(), "lame_duck", out.drain.lame_duck));
+  RETURN_IF_ERROR(Take(in.has_warm_up_time(), in.warm_up_time(), "warm_up_time", out.warm_up_time));
+  RETURN_IF_ERROR(CheckDrain(out.drain, "drain_timeout"));
   RETURN_IF_ERROR(CheckOneOf(out.device, "device", {"auto", "cpu", "cuda"}));
   RETURN_IF_ERROR(CheckOneOf(out.log_level, "log_level", {"debug", "info", "warn", "error"}));
+  return out;
+}
+
+absl::StatusOr<DrainTimes> FromProto(const v1::DrainRequest& in, const DrainTimes& defaults) {
+  DrainTimes out = defaults;
+  RETURN_IF_ERROR(Take(in.has_lame_duck(), in.lame_duck(), "lame_duck", out.lame_duck));
+  RETURN_IF_ERROR(Take(in.has_timeout(), in.timeout(), "timeout", out.timeout));
+  RETURN_IF_ERROR(CheckDrain(out, "timeout"));
   return out;
 }
 

@@ -17,6 +17,8 @@ v1::ServerConfig ToProto(const ServerOptions& options);
 // Fields that are absent or 0 keep their defaults. BAD_FIELD names a field whose value cannot be.
 absl::StatusOr<Limits> FromProto(const v1::Limits& limits);
 absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& config);
+// BAD_FIELD. Fields that are absent are those of `defaults`.
+absl::StatusOr<DrainTimes> FromProto(const v1::DrainRequest& request, const DrainTimes& defaults);
 
 // Text format. InvalidArgument with line and column for anything that does not parse; an unknown
 // field does not.

@@ -7,8 +7,10 @@
 #include "server/base/status.h"
 #include "server/convert/duration.h"
 #include "server/convert/observation_names.h"
+#include "server/convert/sampler.h"
 #include "server/convert/state_message.h"
 #include "server/convert/tensor.h"
+#include "server/session/room.h"
 
 namespace gwm::server {
 namespace {
@@ -85,9 +87,13 @@ v1::Tensor Matrices(const std::vector<std::vector<Camera>>& rows, Matrix Camera:
   return ToProto(std::move(out));
 }
 
-uint64_t StateBytes(const Session& session, const WorldSpec& spec) {
-  return (uint64_t{session.num_envs()} + session.kept_states()) *
-         static_cast<uint64_t>(spec.state_bytes);
+uint64_t StateBytes(const Session& session) {
+  return gwm::server::StateBytes(session.world()->spec(),
+                                 uint64_t{session.num_envs()} + session.kept_states());
+}
+
+v1::SessionState StateOf(const Session& session) {
+  return session.spilled() ? v1::SESSION_STATE_SPILLED : v1::SESSION_STATE_RESIDENT;
 }
 
 // A tensor [B, S] out of a flat one.
@@ -100,9 +106,9 @@ v1::Tensor Reshaped(v1::Tensor tensor, size_t branches, uint32_t steps) {
 
 }  // namespace
 
-absl::Status FillSession(const Session& session, const WorldSpec& spec,
-                         const std::string& instance_id, v1::Session& out) {
+absl::Status FillSession(const Session& session, const std::string& instance_id, v1::Session& out) {
   const SessionConfig& config = session.config();
+  const WorldSpec& spec = session.world()->spec();
   std::vector<uint32_t> all;
   for (uint32_t id = 0; id < session.num_envs(); ++id) all.push_back(id);
   ASSIGN_OR_RETURN(const auto envs, session.Read(all));
@@ -113,7 +119,7 @@ absl::Status FillSession(const Session& session, const WorldSpec& spec,
   out.set_num_envs(static_cast<uint32_t>(envs.size()));
   out.set_kept_states(static_cast<uint32_t>(session.kept_states()));
   out.set_seed(config.seed);
-  out.mutable_sampler()->set_calls(static_cast<uint32_t>(config.sampler_calls));
+  *out.mutable_sampler() = ToProto(config.sampler);
   for (const std::string& name : ObservationNames(config.observations)) out.add_observations(name);
   *out.mutable_idle_ttl() = ToProto(config.idle_ttl);
   *out.mutable_max_lifetime() = ToProto(config.max_lifetime);
@@ -121,9 +127,11 @@ absl::Status FillSession(const Session& session, const WorldSpec& spec,
   out.set_max_episode_steps(config.max_episode_steps);
   out.set_max_expected_error(config.max_expected_error);
   *out.mutable_lease_expires_at() = ToProto(session.ExpiresAt());
-  out.set_state_bytes(StateBytes(session, spec));
+  out.set_state_bytes(StateBytes(session));
   out.set_client_id(config.client_id);
   out.set_evictable(config.evictable);
+  out.set_spillable(config.spillable);
+  out.set_state(StateOf(session));
   out.set_replays_calls(true);
   for (const Env& env : envs) {
     *out.add_envs() = ToProto(env);
@@ -136,12 +144,13 @@ void FillRenewal(const Session& session, absl::Time now, v1::RenewSessionReply& 
   *out.mutable_expires_in() = ToProto(session.ExpiresAt() - now);
 }
 
-void FillSummary(const Session& session, const WorldSpec& spec, v1::SessionSummary& out) {
+void FillSummary(const Session& session, v1::SessionSummary& out) {
   out.set_session_id(session.id());
   out.set_num_envs(session.num_envs());
   *out.mutable_created_at() = ToProto(session.created_at());
   *out.mutable_lease_expires_at() = ToProto(session.ExpiresAt());
-  out.set_state_bytes(StateBytes(session, spec));
+  out.set_state_bytes(StateBytes(session));
+  out.set_state(StateOf(session));
 }
 
 void FillReset(ResetResult result, v1::ResetReply& out) {
@@ -220,10 +229,9 @@ void FillObserve(CompareResult result, v1::ObserveReply& out) {
   out.set_replayed(result.replayed);
 }
 
-void FillFork(const ForkResult& result, const WorldSpec& spec, const std::string& instance_id,
-              v1::ForkReply& out) {
+void FillFork(const ForkResult& result, const std::string& instance_id, v1::ForkReply& out) {
   // The children are there, whatever happened to the session since.
-  FillSession(*result.session, spec, instance_id, *out.mutable_session()).IgnoreError();
+  FillSession(*result.session, instance_id, *out.mutable_session()).IgnoreError();
   out.mutable_env_ids()->Add(result.env_ids.begin(), result.env_ids.end());
 }
 

@@ -20,18 +20,16 @@
 namespace gwm::server {
 
 // FailedPrecondition / CLOSED when the session was closed meanwhile.
-absl::Status FillSession(const Session& session, const WorldSpec& spec,
-                         const std::string& instance_id, v1::Session& out);
+absl::Status FillSession(const Session& session, const std::string& instance_id, v1::Session& out);
 void FillRenewal(const Session& session, absl::Time now, v1::RenewSessionReply& out);
-void FillSummary(const Session& session, const WorldSpec& spec, v1::SessionSummary& out);
+void FillSummary(const Session& session, v1::SessionSummary& out);
 void FillReset(ResetResult result, v1::ResetReply& out);
 void FillStep(StepResult result, v1::StepReply& out);
 // state_key: seals final states; empty: no seal.
 void FillChunk(ImagineResult result, std::string_view state_key, v1::ImagineChunk& out);
 void FillObserve(CompareResult result, v1::ObserveReply& out);
 void FillPlan(const PlanResult& result, v1::PlanReply& out);
-void FillFork(const ForkResult& result, const WorldSpec& spec, const std::string& instance_id,
-              v1::ForkReply& out);
+void FillFork(const ForkResult& result, const std::string& instance_id, v1::ForkReply& out);
 void FillEncode(EncodeResult result, v1::EncodeReply& out);
 void FillFeatures(EncodeResult result, v1::FeaturesReply& out);
 

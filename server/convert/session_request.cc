@@ -5,38 +5,19 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "engine/io/sha256.h"
 #include "server/base/error.h"
 #include "server/base/status.h"
+#include "server/convert/call_context.h"
 #include "server/convert/duration.h"
 #include "server/convert/observation_names.h"
+#include "server/convert/sampler.h"
 #include "server/convert/scene.h"
 #include "server/convert/tensor.h"
 
 namespace gwm::server {
 namespace {
-
-constexpr size_t kMaxNameBytes = 64;
-
-// What a client calls itself or its call; may be empty.
-absl::Status CheckName(const std::string& name, const std::string& field) {
-  const bool printable = std::all_of(name.begin(), name.end(), absl::ascii_isprint);
-  if (name.size() <= kMaxNameBytes && printable) return absl::OkStatus();
-  return BadField(field, absl::StrCat(Quoted(name), "; up to ", kMaxNameBytes,
-                                      " printable ASCII characters are allowed"));
-}
-
-absl::StatusOr<int> ParseSamplerCalls(uint32_t calls, const std::string& field, int fallback,
-                                      const WorldSpec& spec) {
-  if (calls == 0) return fallback;
-  if (calls > static_cast<uint32_t>(spec.max_sampler_calls)) {
-    return BadField(field, absl::StrCat(calls, " calls; 1 to ", spec.max_sampler_calls,
-                                        " (or 0, the default) are allowed"));
-  }
-  return static_cast<int>(calls);
-}
 
 absl::StatusOr<absl::Duration> ParseIdleTtl(const v1::CreateSessionRequest& request,
                                             const Limits& limits) {
@@ -142,28 +123,10 @@ absl::Status CheckPoolIndices(const v1::ResetRequest& request, size_t n, const W
 
 }  // namespace
 
-absl::Status CheckModel(const std::string& model_id, const std::string& digest,
-                        const WorldSpec& spec) {
-  const ErrorDetails unknown{.reason = std::string(kUnknown)};
-  if (!model_id.empty() && model_id != spec.model_id) {
-    return MakeError(absl::StatusCode::kNotFound,
-                     absl::StrCat("model_id: ", Quoted(model_id), " is not served; ",
-                                  Quoted(spec.model_id), " is"),
-                     {.reason = unknown.reason, .field = "model_id"});
-  }
-  if (!digest.empty() && digest != spec.checkpoint_digest) {
-    return MakeError(absl::StatusCode::kNotFound,
-                     absl::StrCat("checkpoint_digest: ", Quoted(digest), " is not served; ",
-                                  Quoted(spec.checkpoint_digest), " is"),
-                     {.reason = unknown.reason, .field = "checkpoint_digest"});
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest& request,
-                                                 const WorldSpec& spec, const Limits& limits,
+                                                 WorldHandle world, const Limits& limits,
                                                  uint64_t random_seed) {
-  RETURN_IF_ERROR(CheckModel(request.model_id(), request.checkpoint_digest(), spec));
+  const WorldSpec& spec = world->spec();
   SessionConfig config;
   ASSIGN_OR_RETURN(config.auto_reset, ParseAutoReset(request.auto_reset(), spec));
   config.num_envs = std::max<uint32_t>(request.num_envs(), 1);
@@ -173,9 +136,10 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
                                     limits.max_envs_per_session, " are allowed"));
   }
   config.seed = request.has_seed() ? request.seed() : random_seed;
-  ASSIGN_OR_RETURN(config.sampler_calls,
-                   ParseSamplerCalls(request.sampler().calls(), "sampler.calls",
-                                     spec.default_sampler_calls, spec));
+  ASSIGN_OR_RETURN(
+      config.sampler,
+      ParseSampler(request.sampler().calls(), request.sampler().kind(), DefaultSampler(spec), spec,
+                   {.calls = "sampler.calls", .kind = "sampler.kind"}));
   ASSIGN_OR_RETURN(config.observations, ParseObservations(request.observations(), "observations"));
   ASSIGN_OR_RETURN(config.idle_ttl, ParseIdleTtl(request, limits));
   ASSIGN_OR_RETURN(config.max_lifetime, ParseMaxLifetime(request, limits));
@@ -186,8 +150,10 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
   RETURN_IF_ERROR(CheckName(request.context().client_id(), "context.client_id"));
   config.client_id = request.context().client_id();
   config.evictable = request.evictable();
+  config.spillable = request.spillable();
   RETURN_IF_ERROR(
       CheckObservedPixels(config.observations, config.num_envs, std::nullopt, spec, limits));
+  config.world = std::move(world);
   return config;
 }
 
@@ -279,8 +245,8 @@ absl::StatusOr<StepArgs> ParseStep(const v1::StepRequest& request, const Session
       args.actions,
       ParseActions(request.actions(), {static_cast<int64_t>(n), spec.action_dim}, "[n, A]", spec));
   ASSIGN_OR_RETURN(args.observations, ObservationsOr(request.observations(), config.observations));
-  ASSIGN_OR_RETURN(args.sampler_calls, ParseSamplerCalls(request.sampler_calls(), "sampler_calls",
-                                                         config.sampler_calls, spec));
+  ASSIGN_OR_RETURN(args.sampler, ParseSampler(request.sampler_calls(), request.sampler_kind(),
+                                              config.sampler, spec));
   ASSIGN_OR_RETURN(args.camera,
                    ParseOptionalCamera(request.has_camera(), request.camera(), limits));
   RETURN_IF_ERROR(CheckObservedPixels(args.observations, n, args.camera, spec, limits));
@@ -318,8 +284,9 @@ absl::StatusOr<RenderArgs> ParseRender(const v1::RenderRequest& request, size_t 
   return args;
 }
 
-absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request, int sampler_calls,
-                                         const WorldSpec& spec, const Limits& limits) {
+absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request,
+                                         const StepOptions& sampler, const WorldSpec& spec,
+                                         const Limits& limits) {
   ImagineArgs args;
   ASSIGN_OR_RETURN(
       args.actions,
@@ -347,15 +314,15 @@ absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request, int 
   args.stride = std::max<uint32_t>(request.stride(), 1);
   args.final_states = request.return_final_state();
   ASSIGN_OR_RETURN(args.outputs, ParseObservations(request.outputs(), "outputs"));
-  ASSIGN_OR_RETURN(args.sampler_calls, ParseSamplerCalls(request.sampler_calls(), "sampler_calls",
-                                                         sampler_calls, spec));
+  ASSIGN_OR_RETURN(args.sampler,
+                   ParseSampler(request.sampler_calls(), request.sampler_kind(), sampler, spec));
   ASSIGN_OR_RETURN(args.camera,
                    ParseOptionalCamera(request.has_camera(), request.camera(), limits));
   RETURN_IF_ERROR(CheckObservedPixels(args.outputs, args.branches, args.camera, spec, limits));
   return args;
 }
 
-absl::StatusOr<PlanArgs> ParsePlan(const v1::PlanRequest& request, int sampler_calls,
+absl::StatusOr<PlanArgs> ParsePlan(const v1::PlanRequest& request, const StepOptions& sampler,
                                    const WorldSpec& spec, const Limits& limits) {
   PlanArgs args;
   ASSIGN_OR_RETURN(
@@ -375,9 +342,8 @@ absl::StatusOr<PlanArgs> ParsePlan(const v1::PlanRequest& request, int sampler_c
   args.rollout.action_rows = args.rollout.branches = static_cast<uint32_t>(sequences);
   args.rollout.steps = args.rollout.stride = static_cast<uint32_t>(steps);
   args.rollout.common_noise = true;
-  ASSIGN_OR_RETURN(
-      args.rollout.sampler_calls,
-      ParseSamplerCalls(request.sampler_calls(), "sampler_calls", sampler_calls, spec));
+  ASSIGN_OR_RETURN(args.rollout.sampler,
+                   ParseSampler(request.sampler_calls(), request.sampler_kind(), sampler, spec));
   return args;
 }
 

@@ -22,13 +22,9 @@
 
 namespace gwm::server {
 
-// NotFound / UNKNOWN for another model than `spec`'s.
-absl::Status CheckModel(const std::string& model_id, const std::string& digest,
-                        const WorldSpec& spec);
-
-// `random_seed` counts when the request has no seed.
+// `world`: the one that the request names. `random_seed` counts when the request has no seed.
 absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest& request,
-                                                 const WorldSpec& spec, const Limits& limits,
+                                                 WorldHandle world, const Limits& limits,
                                                  uint64_t random_seed);
 
 struct ListArgs {
@@ -61,11 +57,12 @@ absl::StatusOr<CompareArgs> ParseObserve(const v1::ObserveRequest& request, size
                                          const WorldSpec& spec, const Limits& limits);
 absl::StatusOr<RenderArgs> ParseRender(const v1::RenderRequest& request, size_t n,
                                        const WorldSpec& spec, const Limits& limits);
-// sampler_calls: when the request names none.
-absl::StatusOr<PlanArgs> ParsePlan(const v1::PlanRequest& request, int sampler_calls,
+// sampler: when the request names none.
+absl::StatusOr<PlanArgs> ParsePlan(const v1::PlanRequest& request, const StepOptions& sampler,
                                    const WorldSpec& spec, const Limits& limits);
-absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request, int sampler_calls,
-                                         const WorldSpec& spec, const Limits& limits);
+absl::StatusOr<ImagineArgs> ParseImagine(const v1::ImagineRequest& request,
+                                         const StepOptions& sampler, const WorldSpec& spec,
+                                         const Limits& limits);
 
 }  // namespace gwm::server
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/convert/sampler.h"
 #include "server/convert/scene.h"
 #include "server/convert/tensor.h"
 
@@ -15,15 +16,35 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr char kContractVersion[] = "1.0";
 
-constexpr std::string_view kRpcs[] = {
-    "Simulator.GetSpec",      "Simulator.CreateSession", "Simulator.GetSession",
-    "Simulator.RenewSession", "Simulator.ListSessions",  "Simulator.CloseSession",
-    "Simulator.Reset",        "Simulator.Step",          "Simulator.Render",
-    "Simulator.Imagine",      "Simulator.Plan",          "Simulator.Observe",
-    "Simulator.Fork",         "Simulator.ExportState",   "Simulator.ImportState",
-    "Simulator.DropState",    "Simulator.Run",           "Perception.Encode",
-    "Perception.Decode",      "Perception.Features",     "Server.GetServerInfo",
-    "Server.GetLimits"};
+constexpr std::string_view kRpcs[] = {"Simulator.GetSpec",
+                                      "Simulator.CreateSession",
+                                      "Simulator.GetSession",
+                                      "Simulator.RenewSession",
+                                      "Simulator.ListSessions",
+                                      "Simulator.CloseSession",
+                                      "Simulator.Reset",
+                                      "Simulator.Step",
+                                      "Simulator.Render",
+                                      "Simulator.Imagine",
+                                      "Simulator.Plan",
+                                      "Simulator.Observe",
+                                      "Simulator.Fork",
+                                      "Simulator.ExportState",
+                                      "Simulator.ImportState",
+                                      "Simulator.DropState",
+                                      "Simulator.Run",
+                                      "Perception.Encode",
+                                      "Perception.Decode",
+                                      "Perception.Features",
+                                      "Models.ListModels",
+                                      "Models.GetModel",
+                                      "Models.LoadModel",
+                                      "Models.UnloadModel",
+                                      "Models.SetDefaultModel",
+                                      "Models.WarmUp",
+                                      "Server.GetServerInfo",
+                                      "Server.GetLimits",
+                                      "Server.Drain"};
 
 struct Field {
   std::string name;
@@ -59,7 +80,7 @@ void AddObservations(const WorldSpec& spec, v1::SimulatorSpec& out) {
 
 void AddOptions(const WorldSpec& spec, bool episodes, v1::SimulatorSpec& out) {
   v1::SamplerSpec& sampler = *out.mutable_sampler();
-  sampler.set_kind("edm");
+  sampler.set_kind(SamplerName(spec.sampler));
   sampler.set_min_calls(1);
   sampler.set_max_calls(static_cast<uint32_t>(spec.max_sampler_calls));
   sampler.set_default_calls(static_cast<uint32_t>(spec.default_sampler_calls));

@@ -26,13 +26,12 @@ v1::EnvStatus::Phase PhaseToProto(EnvPhase phase) {
 }  // namespace
 
 absl::StatusOr<StateContent> ParseStateBlob(const std::string& blob, const std::string& field,
-                                            const WorldSpec& spec, const Limits& limits,
-                                            std::string_view key) {
+                                            const Limits& limits, std::string_view key) {
   if (blob.size() > limits.max_state_blob_bytes) {
     return BeyondLimit(field, absl::StrCat(blob.size(), " bytes; up to max_state_blob_bytes = ",
                                            limits.max_state_blob_bytes, " are allowed"));
   }
-  return DecodeState(blob, spec.checkpoint_digest, key, field);
+  return DecodeState(blob, key, field);
 }
 
 std::string SessionOfState(const std::string& state_id) {

@@ -18,8 +18,7 @@ namespace gwm::server {
 // Bytes of a state, checked up to what only the world can tell. OutOfRange / LIMIT above
 // max_state_blob_bytes; else as DecodeState.
 absl::StatusOr<StateContent> ParseStateBlob(const std::string& blob, const std::string& field,
-                                            const WorldSpec& spec, const Limits& limits,
-                                            std::string_view key);
+                                            const Limits& limits, std::string_view key);
 
 // The session's part of "<session id>/<number>"; all of it when there is no such part.
 std::string SessionOfState(const std::string& state_id);

@@ -17,6 +17,7 @@ using Bounds = prometheus::Histogram::BucketBoundaries;
 const Bounds kSeconds = {0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125,
                          0.25,   0.5,   1,     2,     4,     8,     15,    30};
 const Bounds kLifetimeSeconds = {1, 10, 60, 300, 1800, 3600, 21600, 86400};
+const Bounds kLoadSeconds = {0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300};
 const Bounds kCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256};
 
 auto& Gauges(prometheus::Registry& registry, const char* name, const char* help) {
@@ -42,6 +43,14 @@ Metrics::Metrics()
       session_lifetime_(Histograms(registry_, "gwm_session_lifetime_seconds", "Of ended sessions.")
                             .Add({}, kLifetimeSeconds)),
       forks_(Counters(registry_, "gwm_forks_total", "Environments made by Fork.").Add({})),
+      spills_(Counters(registry_, "gwm_state_spills_total",
+                       "Sessions whose states went to host memory.")
+                  .Add({})),
+      restores_(Counters(registry_, "gwm_state_restores_total",
+                         "Sessions whose states came back from there.")
+                    .Add({})),
+      spilled_bytes_(
+          Gauges(registry_, "gwm_state_spilled_bytes", "Host memory of spilled states.").Add({})),
       sessions_(Gauges(registry_, "gwm_sessions", "Sessions open.").Add({})),
       envs_(Gauges(registry_, "gwm_envs", "Environments of open sessions.").Add({})),
       pool_bytes_(Gauges(registry_, "gwm_state_pool_bytes", "Memory for states.").Add({})),
@@ -60,6 +69,14 @@ Metrics::Metrics()
       frames_rendered_(Counters(registry_, "gwm_frames_rendered_total", "Images sent.").Add({})),
       pixels_rendered_(
           Counters(registry_, "gwm_rendered_pixels_total", "Pixels of images sent.").Add({})),
+      model_loaded_(
+          Gauges(registry_, "gwm_model_loaded", "Versions of the model that are served.")),
+      model_load_(Histograms(registry_, "gwm_model_load_duration_seconds",
+                             "Opening a checkpoint and warming it up.")),
+      model_failures_(
+          Counters(registry_, "gwm_model_load_failures_total", "Checkpoints not loaded.")),
+      backpressure_(Counters(registry_, "gwm_stream_backpressure_seconds_total",
+                             "Time that streams stood still, waiting for their readers.")),
       queue_length_(
           Gauges(registry_, "gwm_queue_length", "Works that wait for the device.").Add({})),
       queue_wait_(Histograms(registry_, "gwm_queue_wait_seconds", "From arrival to the device.")
@@ -70,9 +87,7 @@ Metrics::Metrics()
           Counters(registry_, "gwm_gpu_busy_seconds_total", "Device time used.").Add({})) {}
 
 void Metrics::SetBuild(const std::string& version, const WorldSpec& spec) {
-  model_ = {{"model", spec.model_id}};
   build_.Add({{"version", version}, {"model", spec.model_id}, {"device", spec.device}}).Set(1);
-  pool_bytes_.Set(static_cast<double>(spec.pool_states * spec.state_bytes));
 }
 
 void Metrics::SessionOpened() { sessions_created_.Increment(); }
@@ -88,21 +103,39 @@ void Metrics::SetOpen(uint32_t sessions, uint64_t envs, uint64_t state_bytes) {
   pool_used_bytes_.Set(static_cast<double>(state_bytes));
 }
 
-void Metrics::EnvSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls) {
-  env_steps_.Add(model_).Increment(static_cast<double>(steps));
-  denoiser_calls_.Add(model_).Increment(static_cast<double>(denoiser_calls));
+void Metrics::EnvSteps(const std::string& model, uint64_t steps, uint64_t failed,
+                       uint64_t denoiser_calls) {
+  env_steps_.Add({{"model", model}}).Increment(static_cast<double>(steps));
+  denoiser_calls_.Add({{"model", model}}).Increment(static_cast<double>(denoiser_calls));
   rows_failed_.Increment(static_cast<double>(failed));
 }
 
-void Metrics::ImaginedSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls) {
-  imagined_steps_.Add(model_).Increment(static_cast<double>(steps));
-  denoiser_calls_.Add(model_).Increment(static_cast<double>(denoiser_calls));
+void Metrics::ImaginedSteps(const std::string& model, uint64_t steps, uint64_t failed,
+                            uint64_t denoiser_calls) {
+  imagined_steps_.Add({{"model", model}}).Increment(static_cast<double>(steps));
+  denoiser_calls_.Add({{"model", model}}).Increment(static_cast<double>(denoiser_calls));
   rows_failed_.Increment(static_cast<double>(failed));
+}
+
+void Metrics::Backpressure(const std::string& rpc, absl::Duration time) {
+  backpressure_.Add({{"rpc", rpc}}).Increment(absl::ToDoubleSeconds(time));
 }
 
 void Metrics::Rendered(uint64_t images, uint64_t pixels) {
   frames_rendered_.Increment(static_cast<double>(images));
   pixels_rendered_.Increment(static_cast<double>(pixels));
+}
+
+void Metrics::ModelLoaded(const std::string& model, absl::Duration time) {
+  model_load_.Add({{"model", model}}, kLoadSeconds).Observe(absl::ToDoubleSeconds(time));
+}
+
+void Metrics::ModelLoadFailed(const std::string& code) {
+  model_failures_.Add({{"code", code}}).Increment();
+}
+
+void Metrics::SetModelVersions(const std::string& model, size_t versions) {
+  model_loaded_.Add({{"model", model}}).Set(static_cast<double>(versions));
 }
 
 void Metrics::DeviceBatch(const std::vector<absl::Duration>& queue_waits, int64_t rows,

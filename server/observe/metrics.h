@@ -36,14 +36,30 @@ class Metrics {
 
   void SessionOpened();
   void SessionClosed(const std::string& reason, absl::Duration lifetime);
+  // A session's states went to host memory, or came back.
+  void Spilled() { spills_.Increment(); }
+  void Restored() { restores_.Increment(); }
+  void SetSpilledBytes(uint64_t bytes) { spilled_bytes_.Set(static_cast<double>(bytes)); }
   void Forked(size_t children) { forks_.Increment(static_cast<double>(children)); }
   void SetOpen(uint32_t sessions, uint64_t envs, uint64_t state_bytes);
 
   // Rows that succeeded, rows that failed, and denoiser calls of all of them.
-  void EnvSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls);
+  void EnvSteps(const std::string& model, uint64_t steps, uint64_t failed, uint64_t denoiser_calls);
   // A repeated Step or Reset was answered from memory.
   void Replayed() { replayed_.Increment(); }
-  void ImaginedSteps(uint64_t steps, uint64_t failed, uint64_t denoiser_calls);
+  void ImaginedSteps(const std::string& model, uint64_t steps, uint64_t failed,
+                     uint64_t denoiser_calls);
+
+  // A checkpoint became a served model.
+  void ModelLoaded(const std::string& model, absl::Duration time);
+  // It did not; code: "NOT_FOUND", "DATA_LOSS", ...
+  void ModelLoadFailed(const std::string& code);
+  // Versions of this model that are served now.
+  void SetModelVersions(const std::string& model, size_t versions);
+  // Of all models.
+  void SetPool(uint64_t bytes) { pool_bytes_.Set(static_cast<double>(bytes)); }
+  // A stream's computation stood still for so long, waiting for its reader.
+  void Backpressure(const std::string& rpc, absl::Duration time);
   // Images of `pixels` pixels together.
   void Rendered(uint64_t images, uint64_t pixels);
 
@@ -59,7 +75,6 @@ class Metrics {
   template <typename Metric>
   using Family = prometheus::Family<Metric>;
 
-  std::map<std::string, std::string> model_;  // the label of per-model metrics
   prometheus::Registry registry_;
   Family<prometheus::Gauge>& build_;
   prometheus::Gauge& ready_;
@@ -69,6 +84,9 @@ class Metrics {
   Family<prometheus::Counter>& sessions_closed_;
   prometheus::Histogram& session_lifetime_;
   prometheus::Counter& forks_;
+  prometheus::Counter& spills_;
+  prometheus::Counter& restores_;
+  prometheus::Gauge& spilled_bytes_;
   prometheus::Gauge& sessions_;
   prometheus::Gauge& envs_;
   prometheus::Gauge& pool_bytes_;
@@ -80,6 +98,10 @@ class Metrics {
   prometheus::Counter& rows_failed_;
   prometheus::Counter& frames_rendered_;
   prometheus::Counter& pixels_rendered_;
+  Family<prometheus::Gauge>& model_loaded_;
+  Family<prometheus::Histogram>& model_load_;
+  Family<prometheus::Counter>& model_failures_;
+  Family<prometheus::Counter>& backpressure_;
   prometheus::Gauge& queue_length_;
   prometheus::Histogram& queue_wait_;
   prometheus::Histogram& batch_rows_;

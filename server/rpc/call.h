@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "server/convert/call_context.h"
 #include "server/rpc/call_record.h"
 
 namespace gwm::server {
@@ -92,7 +93,10 @@ grpc::ServerUnaryReactor* Enqueue(const RpcDeps& deps, std::string rpc,
                                   grpc::CallbackServerContext* context, const Request& request,
                                   Reply* reply, const Handler& handler) {
   auto call = UnaryCall<Reply>::Start(deps, std::move(rpc), *context, request, reply);
-  Begin<Reply>(call, handler);
+  Begin<Reply>(call, [&](const std::shared_ptr<Call<Reply>>& begun) {
+    const absl::Status origin = ApplyContextOf(request, deps.limits, *begun);
+    return origin.ok() ? handler(begun) : origin;
+  });
   return call->reactor();
 }
 

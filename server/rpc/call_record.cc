@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/grpc_status.h"
 
@@ -16,11 +17,17 @@ absl::Time DeadlineOf(const RpcDeps& deps, const grpc::CallbackServerContext& co
   return std::min(asked, deps.clock->Now() + deps.limits.max_call_time);
 }
 
+WorkClass ClassOf(const std::string& rpc) {
+  if (absl::StartsWith(rpc, "Perception.")) return WorkClass::kPerception;
+  const bool imagines = rpc == "Simulator.Imagine" || rpc == "Simulator.Plan";
+  return imagines ? WorkClass::kImagine : WorkClass::kInteractive;
+}
+
 }  // namespace
 
 CallRecord::CallRecord(const RpcDeps& deps, std::string rpc, grpc::CallbackServerContext& context,
                        size_t request_bytes, CallTime time)
-    : CallHandle(DeadlineOf(deps, context, time)),
+    : CallHandle(DeadlineOf(deps, context, time), ClassOf(rpc), context.peer()),
       deps_(deps),
       rpc_(std::move(rpc)),
       context_(&context),

@@ -34,6 +34,14 @@ class CallRecord : public CallHandle {
 
   bool ended() const { return ended_; }
 
+ protected:
+  const std::string& rpc() const { return rpc_; }
+  // Drops the connection's side of the call without waiting for the client. While gRPC still knows
+  // the call.
+  void CancelWire() {
+    if (context_ != nullptr) context_->TryCancel();
+  }
+
  private:
   const RpcDeps& deps_;
   const std::string rpc_;

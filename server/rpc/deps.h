@@ -2,16 +2,19 @@
 #ifndef GWM_SERVER_RPC_DEPS_H_
 #define GWM_SERVER_RPC_DEPS_H_
 
-#include <atomic>
+#include <functional>
 #include <string>
 
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/base/options.h"
 #include "server/base/random_source.h"
+#include "server/models/model_registry.h"
 #include "server/observe/log.h"
 #include "server/observe/metrics.h"
 #include "server/rpc/call_gate.h"
+#include "server/rpc/drain.h"
+#include "server/rpc/stream_watch.h"
 #include "server/schedule/device_thread.h"
 #include "server/session/session_table.h"
 
@@ -23,9 +26,12 @@ struct RpcDeps {
   const Log* log = nullptr;
   Metrics* metrics = nullptr;
   DeviceThread* device = nullptr;
+  ModelRegistry* models = nullptr;
   SessionTable* sessions = nullptr;
-  const std::atomic<bool>* draining = nullptr;  // no new sessions
-  CallGate* gate = nullptr;                     // no new calls once closed
+  CallGate* gate = nullptr;  // no new calls once closed
+  StreamWatch* streams = nullptr;
+  std::function<DrainPlan(const DrainTimes&)> begin_drain;
+  DrainTimes drain_times;  // unless the call says otherwise
   RandomSource random;
   Limits limits;
   std::string instance_id;

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/error.h"
 #include "server/base/status.h"
+#include "server/convert/call_context.h"
+#include "server/convert/sampler.h"
 #include "server/convert/session_reply.h"
 #include "server/convert/session_request.h"
 #include "server/rpc/find_state.h"
@@ -19,6 +21,7 @@ grpc::ServerWriteReactor<v1::ImagineChunk>* ImagineStream::Start(
     std::atomic<uint32_t>* open_streams) {
   std::shared_ptr<ImagineStream> stream(new ImagineStream(deps, context, request, open_streams));
   stream->self_ = stream;
+  deps.streams->Add(stream);
   const absl::Status status = Guarded([&] { return stream->Begin(request); });
   if (!status.ok()) stream->End(status);
   return stream.get();
@@ -41,79 +44,160 @@ absl::Status ImagineStream::Begin(const v1::ImagineRequest& request) {
         absl::StrCat("all ", deps_.limits.max_imagine_streams, " Imagine streams are in use"),
         {.reason = std::string(kOverloaded), .retry_after = absl::Milliseconds(100)});
   }
+  RETURN_IF_ERROR(ApplyContext(request.context(), deps_.limits, *this));
   if (request.has_state()) return BeginAtState(request);
   ASSIGN_OR_RETURN(SessionCall target,
                    FindEnv(deps_, shared_from_this(), request.session_id(), request.env_id()));
   const SessionConfig& config = target.session->config();
   ASSIGN_OR_RETURN(const ImagineArgs args,
-                   ParseImagine(request, config.sampler_calls, deps_.device->spec(), deps_.limits));
-  ASSIGN_OR_RETURN(auto envs, ReadRunning(*target.session, target.env_ids));
-  return Roll({.env = std::move(envs.front()),
-               .max_episode_steps = config.max_episode_steps,
-               .session = std::move(target.session)},
-              args);
+                   ParseImagine(request, config.sampler, config.world->spec(), deps_.limits));
+  WithRunning(deps_, std::move(target),
+              [stream = shared_from_this(), args](absl::StatusOr<RolloutStart> start) {
+                stream->RollFrom(std::move(start), args);
+              });
+  return absl::OkStatus();
 }
 
 absl::Status ImagineStream::BeginAtState(const v1::ImagineRequest& request) {
   if (!request.session_id().empty()) {
     return BadField("state", "only allowed without session_id");
   }
-  const WorldSpec& spec = deps_.device->spec();
+  ASSIGN_OR_RETURN(FoundState found, FindState(deps_, request.state(), "state"));
+  const WorldHandle world = found.world;
+  const WorldSpec& spec = world->spec();
   ASSIGN_OR_RETURN(const ImagineArgs args,
-                   ParseImagine(request, spec.default_sampler_calls, spec, deps_.limits));
-  ASSIGN_OR_RETURN(StartState start, FindState(deps_, request.state(), "state"));
+                   ParseImagine(request, DefaultSampler(spec), spec, deps_.limits));
   uint32_t horizon = 0;
-  if (const auto* content = std::get_if<StateContent>(&start)) horizon = content->max_episode_steps;
+  if (const auto* content = std::get_if<StateContent>(&found.start))
+    horizon = content->max_episode_steps;
   deps_.device->Submit(std::make_unique<WorldCall<Env>>(
-      shared_from_this(),
-      [start = std::move(start)](World& world) { return Materialise(world, start); },
-      Answer<Env>([stream = shared_from_this(), args, horizon](absl::StatusOr<Env> env) {
-        const absl::Status status =
-            !env.ok() ? env.status()
-                      : stream->Roll({.env = *std::move(env), .max_episode_steps = horizon}, args);
-        if (!status.ok()) stream->End(status);
-      })));
+      shared_from_this(), world,
+      [start = std::move(found.start)](World& on) { return Materialise(on, start); },
+      Answer<Env>([stream = shared_from_this(), world, args, horizon](absl::StatusOr<Env> env) {
+        if (!env.ok()) return stream->End(env.status());
+        stream->RollFrom(RolloutStart{.world = world,
+                                      .env = *std::move(env),
+                                      .max_episode_steps = horizon,
+                                      .session = {}},
+                         args);
+      }),
+      Demand{.stage = Stage::kState}));
   return absl::OkStatus();
 }
 
+void ImagineStream::RollFrom(absl::StatusOr<RolloutStart> start, const ImagineArgs& args) {
+  const absl::Status status = start.ok() ? Roll(*std::move(start), args) : start.status();
+  if (!status.ok()) End(status);
+}
+
 absl::Status ImagineStream::Roll(RolloutStart start, const ImagineArgs& args) {
+  model_id_ = start.world->spec().model_id;
   ASSIGN_OR_RETURN(
-      rollout_,
+      auto rollout,
       ImagineRollout::Create(shared_from_this(), std::move(start), args, deps_.device,
                              [stream = shared_from_this()](absl::StatusOr<ImagineResult> chunk) {
                                stream->TakeChunk(std::move(chunk));
                              }));
-  rollout_->RequestChunk();
+  {
+    absl::MutexLock lock(&mutex_);
+    rollout_ = std::move(rollout);
+  }
+  RequestChunk();
   return absl::OkStatus();
 }
 
-void ImagineStream::TakeChunk(absl::StatusOr<ImagineResult> chunk) {
-  if (!chunk.ok()) {
-    End(chunk.status());
-    return;
+void ImagineStream::RequestChunk() {
+  std::shared_ptr<ImagineRollout> rollout;
+  {
+    absl::MutexLock lock(&mutex_);
+    rollout = rollout_;
   }
-  last_ = chunk->last;
+  if (rollout != nullptr) rollout->RequestChunk();
+}
+
+void ImagineStream::Count(const ImagineResult& chunk) const {
   const auto failed =
-      static_cast<uint64_t>(std::count_if(chunk->branch_status.begin(), chunk->branch_status.end(),
+      static_cast<uint64_t>(std::count_if(chunk.branch_status.begin(), chunk.branch_status.end(),
                                           [](const absl::Status& status) { return !status.ok(); }));
-  deps_.metrics->ImaginedSteps(chunk->computed_rows, last_ ? failed : 0,
-                               chunk->computed_rows * chunk->sampler_calls);
-  CountImages(chunk->observations, *deps_.metrics);
+  deps_.metrics->ImaginedSteps(model_id_, chunk.computed_rows, chunk.last ? failed : 0,
+                               chunk.computed_rows * chunk.sampler_calls);
+  CountImages(chunk.observations, *deps_.metrics);
+}
+
+void ImagineStream::TakeChunk(Chunk chunk) {
+  if (chunk.ok()) Count(*chunk);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (over_) return;
+    if (writing_) {
+      waiting_ = std::move(chunk);
+      waiting_since_ = deps_.clock->Now();
+      return;
+    }
+  }
+  Send(std::move(chunk));
+}
+
+void ImagineStream::Send(Chunk chunk) {
+  if (!chunk.ok()) return End(chunk.status());
+  const bool last = chunk->last;
   chunk_.Clear();
   FillChunk(*std::move(chunk), deps_.state_key, chunk_);
   bytes_ += chunk_.ByteSizeLong();
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = true;
+    writing_since_ = deps_.clock->Now();
+    last_ = last;
+  }
   StartWrite(&chunk_);
+  if (!last) RequestChunk();
+}
+
+std::optional<ImagineStream::Chunk> ImagineStream::TakeWaiting(absl::Time now) {
+  if (!waiting_.has_value()) return std::nullopt;
+  deps_.metrics->Backpressure(rpc(), now - waiting_since_);
+  return std::exchange(waiting_, std::nullopt);
 }
 
 void ImagineStream::OnWriteDone(bool ok) {
+  std::optional<Chunk> next;
+  bool last = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    if (over_) return;
+    next = TakeWaiting(deps_.clock->Now());
+    last = last_;
+    over_ = !ok || last;
+  }
   if (!ok) {
     Cancel();
     End(Alive(deps_.clock->Now(), kPhaseRunning));
-  } else if (last_) {
+  } else if (last) {
     End(absl::OkStatus());
-  } else {
-    rollout_->RequestChunk();
+  } else if (next.has_value()) {
+    Send(*std::move(next));
   }
+}
+
+void ImagineStream::CheckReader(absl::Time now) {
+  const absl::Duration timeout = deps_.limits.slow_reader_timeout;
+  std::shared_ptr<ImagineRollout> rollout;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!writing_ || done_ || now < writing_since_ + timeout) return;
+    // The status waits behind the chunk; a reader that never comes keeps both.
+    if (over_ && now >= writing_since_ + 2 * timeout) CancelWire();
+    if (std::exchange(over_, true)) return;
+    TakeWaiting(now);
+    rollout.swap(rollout_);
+  }
+  Cancel();  // for the step that may be running
+  rollout.reset();
+  End(MakeError(absl::StatusCode::kDeadlineExceeded,
+                absl::StrCat("a chunk was not read for ", absl::FormatDuration(timeout)),
+                {.reason = std::string(kSlowReader), .phase = std::string(kPhaseRunning)}));
 }
 
 void ImagineStream::End(const absl::Status& status) {
@@ -121,8 +205,14 @@ void ImagineStream::End(const absl::Status& status) {
 }
 
 void ImagineStream::OnDone() {
-  // Stream and rollout hold each other; this ends it.
-  rollout_.reset();
+  std::shared_ptr<ImagineRollout> rollout;
+  {
+    absl::MutexLock lock(&mutex_);
+    done_ = true;
+    // Stream and rollout hold each other; this ends it.
+    rollout.swap(rollout_);
+  }
+  rollout.reset();
   self_.reset();
 }
 

@@ -126,7 +126,10 @@ void RunStream::Take(const char* rpc, const std::shared_ptr<RunTurn>& turn, cons
     turn->call = call;
     if (broken_) call->Cancel();
   }
-  Begin<Reply>(call, [&](auto begun) { return verb(deps_, request, std::move(begun)); });
+  Begin<Reply>(call, [&](auto begun) {
+    const absl::Status origin = ApplyContextOf(request, deps_.limits, *begun);
+    return origin.ok() ? verb(deps_, request, std::move(begun)) : origin;
+  });
 }
 
 void RunStream::Answer(const std::shared_ptr<RunTurn>& turn) {

@@ -5,13 +5,16 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/io/file.h"
+#include "server/base/grpc_status.h"
 #include "server/base/status.h"
+#include "server/rpc/models_service.h"
 #include "server/rpc/perception_service.h"
 #include "server/rpc/server_service.h"
 #include "server/rpc/simulator_service.h"
@@ -32,6 +35,8 @@ const char* ReasonName(CloseReason reason) {
       return "expired";
     case CloseReason::kEvicted:
       return "evicted";
+    case CloseReason::kModelUnloaded:
+      return "model_unloaded";
     case CloseReason::kShutdown:
       return "shutdown";
   }
@@ -54,6 +59,15 @@ void SetChannelArguments(const Limits& limits, grpc::ServerBuilder& builder) {
                              kMinPingIntervalMs);
 }
 
+QueueOptions QueueOptionsOf(const Limits& limits) {
+  return {.max_length = limits.max_queue_length,
+          .max_queue_time = limits.max_queue_time,
+          .batch = {.max_rows = static_cast<int>(limits.max_batch_rows),
+                    .max_quantum = limits.max_quantum},
+          .order = {.ageing_quanta = limits.ageing_quanta,
+                    .training_share = limits.training_share_percent / 100.0}};
+}
+
 // "127.0.0.1:0" with the port that was chosen.
 std::string Dialled(const std::string& address, int port) {
   if (absl::StartsWith(address, "unix:")) return address;
@@ -66,8 +80,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerParts parts) {
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   RETURN_IF_ERROR(server->ReadStateKey());
   RETURN_IF_ERROR(server->OpenWorld());
-  server->MakeSessions();
   RETURN_IF_ERROR(server->Listen());
+  server->WatchStreams();
   RETURN_IF_ERROR(server->ServeMetrics());
   server->SetServing(true);
   return server;
@@ -77,8 +91,10 @@ Server::Server(ServerParts parts) : parts_(std::move(parts)) {
   deps_ = {.clock = parts_.clock,
            .log = parts_.log,
            .metrics = &metrics_,
-           .draining = &draining_,
            .gate = &gate_,
+           .streams = &streams_,
+           .begin_drain = [this](const DrainTimes& times) { return DrainByCall(times); },
+           .drain_times = parts_.options.drain,
            .random = parts_.random,
            .limits = parts_.options.limits,
            .instance_id = absl::StrFormat("%016x", parts_.random()),
@@ -98,49 +114,79 @@ absl::Status Server::ReadStateKey() {
 }
 
 absl::Status Server::OpenWorld() {
-  DeviceThreadOptions options{.max_queue_length = deps_.limits.max_queue_length,
-                              .max_batch_rows = deps_.limits.max_batch_rows,
+  DeviceThreadOptions options{.queue = QueueOptionsOf(deps_.limits),
+                              .warm_up_time = parts_.options.warm_up_time,
                               .clock = parts_.clock,
                               .on_batch = [this](const BatchReport& report) {
                                 metrics_.DeviceBatch(report.queue_waits, report.step_rows,
                                                      report.busy);
                               }};
-  ASSIGN_OR_RETURN(device_, DeviceThread::Create(parts_.world, std::move(options)));
+  device_ = std::make_unique<DeviceThread>(std::move(options));
   deps_.device = device_.get();
-  metrics_.SetBuild(parts_.version, device_->spec());
-  SetCapacity(device_->spec());
+  MakeSessions();
+  MakeModels();
+  RETURN_IF_ERROR(models_->OpenFirst(parts_.world, parts_.options.checkpoint));
+  metrics_.SetBuild(parts_.version, spec());
+  const RoomLimits room =
+      RoomLimits{deps_.limits.max_envs, deps_.limits.max_state_bytes}.For(spec());
+  deps_.limits.max_envs = room.max_envs;
+  deps_.limits.max_state_bytes = room.max_state_bytes;
+  reaper_ = std::make_unique<Reaper>([this] { ReapExpiredSessions(); },
+                                     std::min(deps_.limits.min_idle_ttl / 4, absl::Seconds(5)));
   return absl::OkStatus();
 }
 
-void Server::SetCapacity(const WorldSpec& spec) {
-  const auto at_most = [](uint64_t& limit, uint64_t bound) {
-    limit = limit == 0 ? bound : std::min(limit, bound);
-  };
-  // A step holds the old and the new state of its environments at once.
-  const auto half_pool = static_cast<uint64_t>(std::max<int64_t>(spec.pool_states / 2, 1));
-  const auto state_bytes = static_cast<uint64_t>(std::max<int64_t>(spec.state_bytes, 1));
-  at_most(deps_.limits.max_state_bytes, half_pool * state_bytes);
-  at_most(deps_.limits.max_envs, deps_.limits.max_state_bytes / state_bytes);
-}
-
 void Server::MakeSessions() {
+  const Limits& limits = deps_.limits;
   sessions_ = std::make_unique<SessionTable>(
       SessionTableOptions{.instance_id = deps_.instance_id,
-                          .max_sessions = deps_.limits.max_sessions,
-                          .max_envs = deps_.limits.max_envs,
-                          .max_state_bytes = deps_.limits.max_state_bytes,
-                          .state_bytes = static_cast<uint64_t>(spec().state_bytes),
-                          .max_kept_states = deps_.limits.max_kept_states,
-                          .max_tombstones = deps_.limits.max_tombstones,
-                          .tombstone_ttl = deps_.limits.tombstone_ttl,
+                          .max_sessions = limits.max_sessions,
+                          .room = {limits.max_envs, limits.max_state_bytes},
+                          .max_spill_bytes = limits.max_spill_bytes,
+                          .max_kept_states = limits.max_kept_states,
+                          .max_tombstones = limits.max_tombstones,
+                          .tombstone_ttl = limits.tombstone_ttl,
                           .clock = parts_.clock,
                           .random = parts_.random,
-                          .on_close = [this](CloseReason reason, absl::Duration lifetime) {
-                            metrics_.SessionClosed(ReasonName(reason), lifetime);
-                          }});
+                          .on_close =
+                              [this](CloseReason reason, absl::Duration lifetime) {
+                                metrics_.SessionClosed(ReasonName(reason), lifetime);
+                                models_->CollectDrained();
+                              },
+                          .on_moved =
+                              [this](Moved moved) {
+                                moved == Moved::kToHost ? metrics_.Spilled() : metrics_.Restored();
+                              }});
   deps_.sessions = sessions_.get();
-  reaper_ = std::make_unique<Reaper>(sessions_.get(),
-                                     std::min(deps_.limits.min_idle_ttl / 4, absl::Seconds(5)));
+}
+
+void Server::MakeModels() {
+  const auto on_load = [this](const absl::Status& status, const Model& model) {
+    if (status.ok()) {
+      metrics_.ModelLoaded(model.model_id, model.load_time);
+      parts_.log->Info(absl::StrCat("serving ", model.model_id, ", digest ",
+                                    model.checkpoint_digest, ", from ", model.checkpoint));
+    } else {
+      metrics_.ModelLoadFailed(CodeName(ToGrpcStatus(status).error_code()));
+      parts_.log->Error(absl::StrCat("loading ", model.checkpoint, ": ", status.ToString()));
+    }
+  };
+  models_ = std::make_unique<ModelRegistry>(
+      ModelRegistryOptions{.checkpoint_root = parts_.options.checkpoint_root,
+                           .max_models = deps_.limits.max_models,
+                           .open = parts_.open,
+                           .device = device_.get(),
+                           .sessions = sessions_.get(),
+                           .clock = parts_.clock,
+                           .on_load = on_load,
+                           .on_change = [this] { ShowModels(); }});
+  deps_.models = models_.get();
+}
+
+int Server::ReapExpiredSessions() {
+  const int ended = sessions_->ReapExpired();
+  models_->CollectDrained();
+  return ended;
 }
 
 absl::Status Server::Listen() {
@@ -156,6 +202,7 @@ absl::Status Server::Listen() {
   }
   services_.push_back(std::make_unique<SimulatorService>(deps_));
   services_.push_back(std::make_unique<PerceptionService>(deps_));
+  services_.push_back(std::make_unique<ModelsService>(deps_));
   services_.push_back(std::make_unique<ServerService>(deps_));
   for (const auto& service : services_) builder.RegisterService(service.get());
   grpc_ = builder.BuildAndStart();
@@ -170,17 +217,23 @@ absl::Status Server::Listen() {
                           : absl::InvalidArgumentError("no address to listen on");
 }
 
+void Server::WatchStreams() {
+  const absl::Duration period = std::min(deps_.limits.slow_reader_timeout / 4, absl::Seconds(1));
+  slow_readers_ = std::make_unique<Ticker>(period, [this] { EndSlowReaders(); });
+}
+
 absl::Status Server::ServeMetrics() {
   if (parts_.options.metrics_listen.empty()) return absl::OkStatus();
-  HttpPages pages{.metrics = [this] { return MetricsPage(); },
-                  .healthy = [this] { return !draining_; }};
+  HttpPages pages{.metrics = [this] { return MetricsText(); },
+                  .healthy = [this] { return !drain_.plan().has_value(); }};
   ASSIGN_OR_RETURN(http_, HttpServer::Start(parts_.options.metrics_listen, std::move(pages)));
   return absl::OkStatus();
 }
 
-std::string Server::MetricsPage() {
+std::string Server::MetricsText() {
   const SessionTable::Counts counts = sessions_->counts();
   metrics_.SetOpen(counts.sessions, counts.envs, counts.state_bytes);
+  metrics_.SetSpilledBytes(counts.spilled_bytes);
   metrics_.SetQueueLength(device_->queue_length());
   return metrics_.Text();
 }
@@ -189,14 +242,51 @@ void Server::SetServing(bool serving) {
   metrics_.SetReady(serving);
   grpc::HealthCheckServiceInterface* health = grpc_->GetHealthCheckService();
   if (health == nullptr) return;
-  for (const char* name : {"", "gwm.v1.Simulator", "gwm.v1.Perception", "gwm.v1.Server"}) {
+  for (const char* name :
+       {"", "gwm.v1.Simulator", "gwm.v1.Perception", "gwm.v1.Models", "gwm.v1.Server"}) {
     health->SetServingStatus(name, serving);
   }
-  health->SetServingStatus(absl::StrCat("model/", spec().model_id), serving);
+  {
+    absl::MutexLock lock(&shown_mutex_);
+    serving_ = serving;
+  }
+  ShowModels();
 }
 
-void Server::BeginDrain() {
-  if (draining_.exchange(true)) return;
+void Server::ShowModels() {
+  absl::MutexLock lock(&shown_mutex_);
+  std::map<std::string, size_t> versions;
+  uint64_t pool_bytes = 0;
+  for (const Model& model : models_->List()) {
+    if (model.model_id.empty()) continue;
+    pool_bytes += model.state_pool_bytes;
+    versions[model.model_id] += 1;
+    shown_.insert(model.model_id);
+  }
+  metrics_.SetPool(pool_bytes);
+  grpc::HealthCheckServiceInterface* health =
+      grpc_ == nullptr ? nullptr : grpc_->GetHealthCheckService();
+  for (const std::string& id : shown_) {
+    metrics_.SetModelVersions(id, versions[id]);
+    // A name that was known stays known: NOT_SERVING, not UNKNOWN.
+    if (health == nullptr) continue;
+    health->SetServingStatus(absl::StrCat("model/", id), versions[id] > 0 && serving_);
+  }
+}
+
+DrainPlan Server::BeginDrain(const std::optional<DrainTimes>& times) {
+  return drain_.Begin(parts_.clock->Now(), times.value_or(parts_.options.drain),
+                      [this] { LeaveService(); });
+}
+
+DrainPlan Server::DrainByCall(const DrainTimes& times) {
+  return drain_.Begin(parts_.clock->Now(), times, [this] {
+    LeaveService();
+    if (parts_.on_drain_call) parts_.on_drain_call();
+  });
+}
+
+void Server::LeaveService() {
   metrics_.SetDraining();
   SetServing(false);
 }
@@ -204,10 +294,11 @@ void Server::BeginDrain() {
 void Server::Shutdown(absl::Duration timeout) {
   if (grpc_ == nullptr) return;
   BeginDrain();
-  gate_.Close();
+  RefuseCalls();
   // What is left then is answers on their way, and streams of the library itself (Watch) that never
   // end.
   const absl::Duration rest = gate_.AwaitEmpty(timeout) ? kFlushTime : absl::ZeroDuration();
+  models_->Stop();
   grpc_->Shutdown(absl::ToChronoTime(absl::Now() + rest));
 }
 

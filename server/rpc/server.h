@@ -2,19 +2,27 @@
 #ifndef GWM_SERVER_RPC_SERVER_H_
 #define GWM_SERVER_RPC_SERVER_H_
 
-#include <atomic>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "server/base/clock.h"
 #include "server/base/options.h"
 #include "server/base/random_source.h"
+#include "server/base/ticker.h"
+#include "server/models/model_registry.h"
 #include "server/observe/http_server.h"
 #include "server/observe/log.h"
 #include "server/observe/metrics.h"
 #include "server/rpc/deps.h"
+#include "server/rpc/drain.h"
+#include "server/rpc/stream_watch.h"
 #include "server/schedule/device_thread.h"
 #include "server/session/reaper.h"
 #include "server/session/session_table.h"
@@ -28,11 +36,14 @@ namespace gwm::server {
 
 struct ServerParts {
   ServerOptions options;
-  WorldFactory world;            // called once, on the device thread
+  WorldFactory world;            // the first one; called once, on the device thread
+  WorldOpener open;              // further ones
   const Clock* clock = nullptr;  // these outlive the server
   const Log* log = nullptr;
   RandomSource random;
   std::string version;
+  // Called once, when Server.Drain asks the program to stop; optional.
+  std::function<void()> on_drain_call;
 };
 
 // Thread-safe.
@@ -49,44 +60,63 @@ class Server {
   const std::vector<std::string>& addresses() const { return addresses_; }
   // The port of /metrics; 0 when off.
   int metrics_port() const { return http_ == nullptr ? 0 : http_->port(); }
-  const WorldSpec& spec() const { return device_->spec(); }
+  // Of the default model.
+  WorldSpec spec() const { return models_->Default()->spec(); }
 
-  // Health turns NOT_SERVING; calls are still taken, new sessions are not.
-  void BeginDrain();
-  // BeginDrain; new calls are refused; waits for running ones, and cancels them after `timeout`.
+  // Health turns NOT_SERVING; calls are still taken. The first call, or Server.Drain, decides when
+  // they no longer are; acting by the plan is for the caller. `times` absent: options.drain.
+  DrainPlan BeginDrain(const std::optional<DrainTimes>& times = std::nullopt);
+  // Of BeginDrain or Server.Drain; absent before.
+  std::optional<DrainPlan> drain_plan() const { return drain_.plan(); }
+  // Every new call gets Unavailable / DRAINING from now on; running ones go on. Idempotent.
+  void RefuseCalls() { gate_.Close(); }
+  // BeginDrain and RefuseCalls; waits for running calls, and cancels them after `timeout`.
   // Idempotent.
   void Shutdown(absl::Duration timeout);
 
-  // For tests and tools: what the reaper's thread does regularly.
-  int ReapExpiredSessions() { return sessions_->ReapExpired(); }
+  // For tests and tools: what threads of the server do regularly.
+  int ReapExpiredSessions();
+  void EndSlowReaders() { streams_.Check(parts_.clock->Now()); }
   SessionTable::Counts session_counts() const { return sessions_->counts(); }
   size_t queue_length() const { return device_->queue_length(); }
+  // What /metrics shows.
+  std::string MetricsText();
 
  private:
   explicit Server(ServerParts parts);
   absl::Status ReadStateKey();
   absl::Status OpenWorld();
-  // Limits that follow from the size of the state pool.
-  void SetCapacity(const WorldSpec& spec);
   void MakeSessions();
+  void MakeModels();
   absl::Status Listen();
+  void WatchStreams();
   absl::Status ServeMetrics();
-  std::string MetricsPage();
   void SetServing(bool serving);
+  // Health and metrics of the models that are served now.
+  void ShowModels() ABSL_LOCKS_EXCLUDED(shown_mutex_);
+  // Server.Drain.
+  DrainPlan DrainByCall(const DrainTimes& times);
+  void LeaveService();
 
   ServerParts parts_;
-  std::atomic<bool> draining_ = false;
+  Drain drain_;
   CallGate gate_;
+  StreamWatch streams_;
   Metrics metrics_;
   RpcDeps deps_;
-  // Destroyed from the bottom up: calls end before the sessions go, all states before the world,
+  absl::Mutex shown_mutex_;
+  std::set<std::string> shown_ ABSL_GUARDED_BY(shown_mutex_);  // models that were ever served
+  bool serving_ ABSL_GUARDED_BY(shown_mutex_) = false;
+  // Destroyed from the bottom up: calls end before the sessions go, all states before the worlds,
   // and the services when the device thread has let go of the last stream.
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<DeviceThread> device_;
+  std::unique_ptr<ModelRegistry> models_;
   std::unique_ptr<SessionTable> sessions_;
   std::unique_ptr<Reaper> reaper_;
   std::vector<std::string> addresses_;
   std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<Ticker> slow_readers_;
   std::unique_ptr<HttpServer> http_;
 };
 

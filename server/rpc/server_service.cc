@@ -3,8 +3,10 @@
 #include <string>
 #include <string_view>
 
+#include "server/base/status.h"
 #include "server/convert/config.h"
 #include "server/convert/duration.h"
+#include "server/convert/model_message.h"
 #include "server/convert/spec.h"
 #include "server/rpc/call.h"
 
@@ -15,7 +17,8 @@ grpc::ServerUnaryReactor* ServerService::GetServerInfo(grpc::CallbackServerConte
                                                        v1::ServerInfo* reply) {
   return RunNow(deps_, "Server.GetServerInfo", context, *request, reply,
                 [this](v1::ServerInfo& out) {
-                  const WorldSpec& spec = deps_.device->spec();
+                  const WorldHandle world = deps_.models->Default();
+                  const WorldSpec& spec = world->spec();
                   const SessionTable::Counts counts = deps_.sessions->counts();
                   out.set_server_instance_id(deps_.instance_id);
                   out.set_version(deps_.version);
@@ -27,6 +30,9 @@ grpc::ServerUnaryReactor* ServerService::GetServerInfo(grpc::CallbackServerConte
                   out.set_sessions(counts.sessions);
                   out.set_envs(static_cast<uint32_t>(counts.envs));
                   out.set_state_bytes(counts.state_bytes);
+                  out.set_spilled_bytes(counts.spilled_bytes);
+                  for (const Model& model : deps_.models->List())
+                    *out.add_models() = ToProto(model);
                   return absl::OkStatus();
                 });
 }
@@ -38,6 +44,22 @@ grpc::ServerUnaryReactor* ServerService::GetLimits(grpc::CallbackServerContext* 
     out = ToProto(deps_.limits);
     return absl::OkStatus();
   });
+}
+
+grpc::ServerUnaryReactor* ServerService::Drain(grpc::CallbackServerContext* context,
+                                               const v1::DrainRequest* request,
+                                               v1::DrainReply* reply) {
+  return RunNow(deps_, "Server.Drain", context, *request, reply,
+                [&](v1::DrainReply& out) -> absl::Status {
+                  ASSIGN_OR_RETURN(const DrainTimes times, FromProto(*request, deps_.drain_times));
+                  const DrainPlan plan = deps_.begin_drain(times);
+                  const SessionTable::Counts counts = deps_.sessions->counts();
+                  *out.mutable_refuses_at() = ToProto(plan.refuse_at);
+                  *out.mutable_cancels_at() = ToProto(plan.cancel_at);
+                  out.set_sessions(counts.sessions);
+                  out.set_envs(static_cast<uint32_t>(counts.envs));
+                  return absl::OkStatus();
+                });
 }
 
 }  // namespace gwm::server

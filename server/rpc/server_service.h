@@ -17,6 +17,8 @@ class ServerService final : public v1::Server::CallbackService {
   grpc::ServerUnaryReactor* GetLimits(grpc::CallbackServerContext* context,
                                       const v1::GetLimitsRequest* request,
                                       v1::Limits* reply) override;
+  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
+                                  const v1::DrainRequest* request, v1::DrainReply* reply) override;
 
  private:
   const RpcDeps& deps_;

@@ -11,33 +11,67 @@
 #include "server/rpc/imagine_stream.h"
 #include "server/rpc/run_stream.h"
 #include "server/rpc/verbs.h"
+#include "server/work/perception_work.h"
+#include "server/work/spill.h"
 
 namespace gwm::server {
+
 grpc::ServerUnaryReactor* SimulatorService::GetSpec(grpc::CallbackServerContext* context,
                                                     const v1::GetSpecRequest* request,
                                                     v1::SimulatorSpec* reply) {
-  return RunNow(deps_, "Simulator.GetSpec", context, *request, reply, [&](v1::SimulatorSpec& out) {
-    const WorldSpec& spec = deps_.device->spec();
-    RETURN_IF_ERROR(CheckModel(request->model_id(), "", spec));
-    out = ToProto(spec, !deps_.episode_root.empty());
-    return absl::OkStatus();
-  });
+  return RunNow(deps_, "Simulator.GetSpec", context, *request, reply,
+                [&](v1::SimulatorSpec& out) -> absl::Status {
+                  ASSIGN_OR_RETURN(
+                      const WorldHandle world,
+                      deps_.models->Find(request->model_id(), request->checkpoint_digest()));
+                  out = ToProto(world->spec(), !deps_.episode_root.empty());
+                  return absl::OkStatus();
+                });
 }
 
 grpc::ServerUnaryReactor* SimulatorService::CreateSession(grpc::CallbackServerContext* context,
                                                           const v1::CreateSessionRequest* request,
                                                           v1::Session* reply) {
-  return RunNow(
-      deps_, "Simulator.CreateSession", context, *request, reply,
-      [&](v1::Session& out) -> absl::Status {
-        if (*deps_.draining) return DrainingError();
-        const WorldSpec& spec = deps_.device->spec();
-        ASSIGN_OR_RETURN(SessionConfig config,
-                         ParseCreateSession(*request, spec, deps_.limits, deps_.random()));
-        ASSIGN_OR_RETURN(const SessionUse session, deps_.sessions->Create(std::move(config)));
-        deps_.metrics->SessionOpened();
-        return FillSession(*session, spec, deps_.instance_id, out);
-      });
+  return Enqueue(deps_, "Simulator.CreateSession", context, *request, reply,
+                 [&](auto call) { return StartCreate(call, *request, deps_.random()); });
+}
+
+absl::Status SimulatorService::StartCreate(CallPtr<v1::Session> call,
+                                           const v1::CreateSessionRequest& request, uint64_t seed) {
+  ASSIGN_OR_RETURN(const WorldHandle world,
+                   deps_.models->Find(request.model_id(), request.checkpoint_digest()));
+  ASSIGN_OR_RETURN(SessionConfig config, ParseCreateSession(request, world, deps_.limits, seed));
+  const auto finish = [=, this, &request](absl::StatusOr<SessionUse> session) {
+    FinishCreate(call, request, seed, *world, std::move(session));
+  };
+  const Need need{.world = world.get(), .room = {.envs = config.num_envs}};
+  if (deps_.sessions->HasRoom(need) || deps_.sessions->NextToSpill(need, {}) == nullptr) {
+    finish(deps_.sessions->Create(std::move(config)));
+    return absl::OkStatus();
+  }
+  deps_.device->Submit(std::make_unique<WorldCall<SessionUse>>(
+      call, world,
+      [config, this](World& on) { return CreateSpilling(on, *deps_.sessions, config); },
+      Answer<SessionUse>(finish), Demand{.stage = Stage::kState}));
+  return absl::OkStatus();
+}
+
+void SimulatorService::FinishCreate(CallPtr<v1::Session> call,
+                                    const v1::CreateSessionRequest& request, uint64_t seed,
+                                    const ServedWorld& tried, absl::StatusOr<SessionUse> session) {
+  absl::Status status = session.status();
+  if (session.ok()) {
+    deps_.metrics->SessionOpened();
+    status = FillSession(**session, deps_.instance_id, call->reply());
+  } else if (DetailsOf(status).reason == kModelDraining) {
+    // The name may mean another version by now: a swap must not be noticed.
+    const auto now = deps_.models->Find(request.model_id(), request.checkpoint_digest());
+    if (now.ok() && now->get() != &tried) {
+      status = StartCreate(call, request, seed);
+      if (status.ok()) return;
+    }
+  }
+  call->Finish(status);
 }
 
 grpc::ServerUnaryReactor* SimulatorService::GetSession(grpc::CallbackServerContext* context,
@@ -47,7 +81,7 @@ grpc::ServerUnaryReactor* SimulatorService::GetSession(grpc::CallbackServerConte
                 [&](v1::Session& out) -> absl::Status {
                   ASSIGN_OR_RETURN(const SessionUse session,
                                    deps_.sessions->Find(request->session_id()));
-                  return FillSession(*session, deps_.device->spec(), deps_.instance_id, out);
+                  return FillSession(*session, deps_.instance_id, out);
                 });
 }
 
@@ -72,7 +106,7 @@ grpc::ServerUnaryReactor* SimulatorService::ListSessions(grpc::CallbackServerCon
                   const auto found =
                       deps_.sessions->List(args.client_id, args.after, args.page_size);
                   for (const auto& session : found) {
-                    FillSummary(*session, deps_.device->spec(), *out.add_sessions());
+                    FillSummary(*session, *out.add_sessions());
                   }
                   // A full page may be the last one; then an empty one follows.
                   if (found.size() == args.page_size) {

@@ -3,10 +3,14 @@
 #define GWM_SERVER_RPC_SIMULATOR_SERVICE_H_
 
 #include <atomic>
+#include <memory>
+#include <string>
 
 #include "gwm/v1/simulator.grpc.pb.h"
 #include "server/rpc/call.h"
 #include "server/rpc/deps.h"
+#include "server/rpc/verbs.h"
+#include "server/work/plan.h"
 
 namespace gwm::server {
 
@@ -62,6 +66,13 @@ class SimulatorService final : public v1::Simulator::CallbackService {
       grpc::CallbackServerContext* context) override;
 
  private:
+  // Makes a session at once, or on the device thread when others have to be spilled for it.
+  absl::Status StartCreate(CallPtr<v1::Session> call, const v1::CreateSessionRequest& request,
+                           uint64_t seed);
+  // `tried`: the world that it was to be made on.
+  void FinishCreate(CallPtr<v1::Session> call, const v1::CreateSessionRequest& request,
+                    uint64_t seed, const ServedWorld& tried, absl::StatusOr<SessionUse> session);
+
   const RpcDeps& deps_;
   std::atomic<uint32_t> imagine_streams_ = 0;
   std::atomic<uint32_t> run_streams_ = 0;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "server/base/status.h"
@@ -17,11 +18,29 @@
 namespace gwm::server {
 namespace {
 
-void Count(const PlanResult& result, Metrics& metrics) {
+void Count(const PlanResult& result, const std::string& model, Metrics& metrics) {
   const auto failed =
       static_cast<uint64_t>(std::count_if(result.row_status.begin(), result.row_status.end(),
                                           [](const absl::Status& status) { return !status.ok(); }));
-  metrics.ImaginedSteps(result.computed_rows, failed, result.computed_rows * result.sampler_calls);
+  metrics.ImaginedSteps(model, result.computed_rows, failed,
+                        result.computed_rows * result.sampler_calls);
+}
+
+// The rollout lives in the works that it submits, and answers once.
+absl::Status RollPlan(const RpcDeps& deps, const CallPtr<v1::PlanReply>& call, RolloutStart start,
+                      const PlanArgs& args) {
+  const std::string model = start.world->spec().model_id;
+  ASSIGN_OR_RETURN(
+      const auto rollout,
+      ImagineRollout::Create(call, std::move(start), args.rollout, deps.device,
+                             [call, &deps, args, model](absl::StatusOr<ImagineResult> rolled) {
+                               if (!rolled.ok()) return call->Finish(rolled.status());
+                               auto plan = ChooseBest(args, *std::move(rolled));
+                               if (plan.ok()) Count(*plan, model, *deps.metrics);
+                               call->FinishWith(std::move(plan), FillPlan);
+                             }));
+  rollout->RequestChunk();
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -31,27 +50,18 @@ absl::Status StartPlan(const RpcDeps& deps, const v1::PlanRequest& request,
   ASSIGN_OR_RETURN(SessionCall target, FindEnv(deps, call, request.session_id(), request.env_id()));
   const SessionConfig& config = target.session->config();
   ASSIGN_OR_RETURN(const PlanArgs args,
-                   ParsePlan(request, config.sampler_calls, deps.device->spec(), deps.limits));
-  ASSIGN_OR_RETURN(auto envs, ReadRunning(*target.session, target.env_ids));
-  RolloutStart start{.env = std::move(envs.front()), .session = std::move(target.session)};
-  // The rollout lives in the works that it submits, and answers once.
-  ASSIGN_OR_RETURN(
-      const auto rollout,
-      ImagineRollout::Create(call, std::move(start), args.rollout, deps.device,
-                             [call, &deps, args](absl::StatusOr<ImagineResult> rolled) {
-                               if (!rolled.ok()) return call->Finish(rolled.status());
-                               auto plan = ChooseBest(args, *std::move(rolled));
-                               if (plan.ok()) Count(*plan, *deps.metrics);
-                               call->FinishWith(std::move(plan), FillPlan);
-                             }));
-  rollout->RequestChunk();
+                   ParsePlan(request, config.sampler, config.world->spec(), deps.limits));
+  WithRunning(deps, std::move(target), [call, &deps, args](absl::StatusOr<RolloutStart> start) {
+    const absl::Status begun =
+        start.ok() ? RollPlan(deps, call, *std::move(start), args) : start.status();
+    if (!begun.ok()) call->Finish(begun);
+  });
   return absl::OkStatus();
 }
 
 absl::Status StartFork(const RpcDeps& deps, const v1::ForkRequest& request,
                        CallPtr<v1::ForkReply> call) {
   const bool new_session = !request.into_same_session();
-  if (new_session && *deps.draining) return DrainingError();
   ASSIGN_OR_RETURN(SessionCall target, FindSession(deps, call, request));
   ASSIGN_OR_RETURN(const ForkArgs args, ParseFork(request, deps.limits));
   deps.device->Submit(std::make_unique<ForkWork>(
@@ -60,7 +70,7 @@ absl::Status StartFork(const RpcDeps& deps, const v1::ForkRequest& request,
         if (result.ok()) deps.metrics->Forked(result->env_ids.size());
         if (result.ok() && new_session) deps.metrics->SessionOpened();
         call->FinishWith(std::move(result), [&deps](ForkResult forked, v1::ForkReply& out) {
-          FillFork(forked, deps.device->spec(), deps.instance_id, out);
+          FillFork(forked, deps.instance_id, out);
         });
       })));
   return absl::OkStatus();
@@ -84,8 +94,9 @@ absl::Status StartExport(const RpcDeps& deps, const v1::ExportStateRequest& requ
 absl::Status StartImport(const RpcDeps& deps, const v1::ImportStateRequest& request,
                          CallPtr<v1::ImportStateReply> call) {
   ASSIGN_OR_RETURN(SessionCall target, FindEnv(deps, call, request.session_id(), 0));
-  ASSIGN_OR_RETURN(StateContent content, ParseStateBlob(request.blob(), "blob", deps.device->spec(),
-                                                        deps.limits, deps.state_key));
+  ASSIGN_OR_RETURN(StateContent content,
+                   ParseStateBlob(request.blob(), "blob", deps.limits, deps.state_key));
+  RETURN_IF_ERROR(CheckStateOf(content, "blob", target.session->world()));
   deps.device->Submit(std::make_unique<ImportWork>(
       std::move(target), std::move(content), deps.sessions,
       Answer<ExportResult>([call](absl::StatusOr<ExportResult> result) {

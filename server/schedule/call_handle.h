@@ -1,14 +1,17 @@
-// What the scheduler needs to know of the call behind a piece of work: is anybody still waiting for
-// it?
+// What the scheduler needs to know of the call behind a piece of work: how urgent is it, whose is
+// it, and is anybody still waiting for it?
 #ifndef GWM_SERVER_SCHEDULE_CALL_HANDLE_H_
 #define GWM_SERVER_SCHEDULE_CALL_HANDLE_H_
 
 #include <atomic>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/base/error.h"
+#include "server/schedule/work_class.h"
 
 namespace gwm::server {
 
@@ -18,10 +21,24 @@ inline constexpr std::string_view kPhaseRunning = "RUNNING";
 // Thread-safe. Shared between the RPC, which may see it cancelled at any time, and its work.
 class CallHandle {
  public:
-  explicit CallHandle(absl::Time deadline) : deadline_(deadline) {}
+  // client: who shares the device with others; empty: nobody in particular.
+  explicit CallHandle(absl::Time deadline, WorkClass work_class = WorkClass::kInteractive,
+                      std::string client = "")
+      : deadline_(deadline), work_class_(work_class), client_(std::move(client)) {}
   virtual ~CallHandle() = default;
 
   absl::Time deadline() const { return deadline_; }
+  WorkClass work_class() const { return work_class_; }
+  const std::string& client() const { return client_; }
+  // Whether the client was named, rather than told by its address.
+  bool named() const { return named_; }
+  // All three: before the first work of the call is submitted, by the thread that submits it.
+  void SetClient(std::string client) {
+    client_ = std::move(client);
+    named_ = true;
+  }
+  void SetPriority(Priority priority) { work_class_ = Prioritised(work_class_, priority); }
+
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
@@ -38,6 +55,9 @@ class CallHandle {
 
  private:
   const absl::Time deadline_;
+  WorkClass work_class_;
+  std::string client_;
+  bool named_ = false;
   std::atomic<bool> cancelled_ = false;
 };
 

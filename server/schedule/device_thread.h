@@ -1,7 +1,8 @@
-// The one thread that owns the world and the order of everything it does.
+// The one thread that uses the worlds, and the order of everything that it does.
 #ifndef GWM_SERVER_SCHEDULE_DEVICE_THREAD_H_
 #define GWM_SERVER_SCHEDULE_DEVICE_THREAD_H_
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -11,38 +12,37 @@
 #include "absl/status/statusor.h"
 #include "engine/api/world.h"
 #include "server/base/clock.h"
+#include "server/schedule/executor.h"
 #include "server/schedule/queue.h"
 
 namespace gwm::server {
 
 using WorldFactory = std::function<absl::StatusOr<std::unique_ptr<World>>()>;
 
-// One turn of the device.
-struct BatchReport {
-  std::vector<absl::Duration> queue_waits;  // of each work
-  int64_t step_rows = 0;                    // rows of the dynamics step; 0 for other work
-  absl::Duration busy;
-};
-
 struct DeviceThreadOptions {
-  uint32_t max_queue_length = 1024;
-  uint32_t max_batch_rows = 64;
+  QueueOptions queue;
+  // To measure costs for before the first work; see warm_up.h.
+  absl::Duration warm_up_time;
   const Clock* clock = nullptr;  // outlives the thread
-  // Called on the device thread after each batch; optional.
+  // Called on the device thread after each quantum; optional.
   std::function<void(const BatchReport&)> on_batch;
 };
 
-// Thread-safe. The world is made, used and destroyed on this thread alone.
+// Thread-safe. Worlds are used and destroyed on this thread alone.
 class DeviceThread {
  public:
-  // Waits until the world is there; the factory's error otherwise.
-  static absl::StatusOr<std::unique_ptr<DeviceThread>> Create(const WorldFactory& factory,
-                                                              DeviceThreadOptions options);
-  // Refuses what waits, finishes what runs. Every WorldState must be gone before.
+  explicit DeviceThread(DeviceThreadOptions options);
+  // Refuses what waits, finishes what runs. Every handle of a world must be dropped before.
   ~DeviceThread();
 
-  // Of the world; constant.
-  const WorldSpec& spec() const { return spec_; }
+  // Makes a world on this thread; waits for it. The factory's error otherwise.
+  absl::StatusOr<std::unique_ptr<World>> Open(const WorldFactory& factory);
+  // Takes a world over, from whichever thread made it. When the last handle is dropped, on any
+  // thread, the world goes on this one, and `on_gone` is called after that.
+  WorldHandle Adopt(std::unique_ptr<World> world, std::function<void()> on_gone = nullptr);
+  // Measures what the world's steps, resets and images cost, within warm_up_time; waits for it. The
+  // world's error, if it has one.
+  absl::Status Profile(const WorldHandle& world);
 
   // Hands the work over. When it cannot be taken it is refused at once, on the calling thread.
   void Submit(std::unique_ptr<Work> work, Admission admission = Admission::kIfRoom);
@@ -50,21 +50,13 @@ class DeviceThread {
   void Stop();
 
   size_t queue_length() const { return queue_.length(); }
+  std::array<WorkQueue::ClassBacklog, kWorkClasses> backlog() const { return queue_.ByClass(); }
 
  private:
-  explicit DeviceThread(DeviceThreadOptions options);
   void Loop();
-  void RunBatch(std::vector<QueueEntry> batch);
-  // One work of any kind, or several StepWorks.
-  void RunAll(const std::vector<QueueEntry>& batch, const std::vector<absl::Duration>& waits,
-              absl::Time now);
-  // Drops the entries that nobody waits for any more.
-  void RefuseDead(std::vector<QueueEntry>& batch, absl::Time now) const;
 
   const DeviceThreadOptions options_;
   WorkQueue queue_;
-  WorldSpec spec_;
-  std::unique_ptr<World> world_;  // device thread only
   std::thread thread_;
 };
 

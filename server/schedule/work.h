@@ -11,65 +11,96 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "engine/api/world.h"
+#include "server/base/served_world.h"
+#include "server/schedule/backlog.h"
 #include "server/schedule/call_handle.h"
 
 namespace gwm::server {
 
 // What happened around the work; goes into StepTiming.
 struct RunTiming {
-  absl::Duration queue;  // from Submit to the start
-  absl::Time started;    // on the device thread
-  uint32_t batch_rows = 0;
-  uint32_t sampler_calls = 0;
+  absl::Duration queue;  // waiting, before the start and between turns
+  // So much before the present turn's end that the difference is what the work took of the device:
+  // of work with a single turn, when that began.
+  absl::Time started;
+  uint32_t batch_rows = 0;     // the most that were computed together
+  uint32_t sampler_calls = 0;  // denoiser calls of each row
 };
 
-// Exactly one of Run and Refuse is called, once, unless Run throws: then Refuse follows it. Both on
-// the device thread, except for a Refuse out of Submit.
+// Either it is run, in one turn (SoloWork) or several (StepWork), or Refuse is called, once; when
+// running throws, Refuse follows. All on the device thread, except for a Refuse out of Submit or
+// Stop.
 class Work {
  public:
   // `owner`: works of one owner (a session) keep their order; null: any order. Never dereferenced.
-  // The call is shared with the RPC's reactor.
-  Work(std::shared_ptr<CallHandle> call, const void* owner)
-      : call_(std::move(call)), owner_(owner) {}
+  // The call is shared with the RPC's reactor. `world`: what it runs on; null for an Errand alone.
+  Work(std::shared_ptr<CallHandle> call, const void* owner, WorldHandle world, Demand demand)
+      : call_(std::move(call)), owner_(owner), world_(std::move(world)), demand_(demand) {}
   virtual ~Work() = default;
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
 
-  virtual void Run(World& world, const RunTiming& timing) = 0;
   // The work will not be done, and changed nothing.
   virtual void Refuse(const absl::Status& status) = 0;
 
   const CallHandle& call() const { return *call_; }
   const void* owner() const { return owner_; }
+  const WorldHandle& world() const { return world_; }
+  const Demand& demand() const { return demand_; }
+  // Its world: denoiser calls of one can be computed together, and costs are those of one.
+  const void* group() const { return world_.get(); }
 
  private:
   std::shared_ptr<CallHandle> call_;
   const void* owner_;
+  WorldHandle world_;  // outlives the states that derived classes hold
+  const Demand demand_;
 };
 
-// Work whose dynamics step can be computed together with that of others: Begin, one World::Step for
-// all, Complete.
+// Work that has the device for itself.
+class SoloWork : public Work {
+ public:
+  SoloWork(std::shared_ptr<CallHandle> call, const void* owner, WorldHandle world,
+           Demand demand = {})
+      : Work(std::move(call), owner, std::move(world), demand) {}
+  virtual void Run(World& world, const RunTiming& timing) = 0;
+  // What the device thread calls: Run on the work's own world.
+  virtual void Start(const RunTiming& timing) { Run(this->world()->world(), timing); }
+};
+
+// What a StepWork asks for.
+struct StepShape {
+  int rows = 1;
+  StepOptions sampler;  // resolved: neither field says "the default"
+  int shown = 0;        // rows whose observations it wants
+  int repeats = 1;      // how many such works in turn make one answer
+};
+
+// Work whose dynamics step is computed together with that of others on the same world, one denoiser
+// call at a time: Begin, the calls, Complete.
 class StepWork : public Work {
  public:
-  StepWork(std::shared_ptr<CallHandle> call, const void* owner, int rows, int sampler_calls)
-      : Work(std::move(call), owner), rows_(rows), sampler_calls_(sampler_calls) {}
+  StepWork(std::shared_ptr<CallHandle> call, const void* owner, WorldHandle world,
+           const StepShape& shape)
+      : Work(std::move(call), owner, std::move(world),
+             {.stage = Stage::kStep,
+              .rows = shape.rows,
+              .calls = DenoiserCalls(shape.sampler.sampler, shape.sampler.sampler_calls),
+              .shown = shape.shown,
+              .repeats = shape.repeats}),
+        sampler_(shape.sampler) {}
 
-  int rows() const { return rows_; }
-  int sampler_calls() const { return sampler_calls_; }
+  const StepOptions& sampler() const { return sampler_; }
 
-  // The rows to compute, at most `rows()` of them. An error is handed to Refuse. Called again when
-  // a batch that did not fit into memory is tried in smaller parts.
+  // The rows to compute, at most as many as it asked for. An error is handed to Refuse.
   virtual absl::StatusOr<std::vector<StepRequest>> Begin() = 0;
   // After Begin: nothing is left to do, and Complete is not to be called.
   virtual bool answered() const { return false; }
   // One result for each row of Begin.
   virtual void Complete(World& world, std::span<StepRow> results, const RunTiming& timing) = 0;
 
-  void Run(World& world, const RunTiming& timing) final;
-
  private:
-  const int rows_;
-  const int sampler_calls_;
+  const StepOptions sampler_;
 };
 
 }  // namespace gwm::server

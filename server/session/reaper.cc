@@ -1,9 +1,11 @@
 #include "server/session/reaper.h"
 
+#include <utility>
+
 namespace gwm::server {
 
-Reaper::Reaper(SessionTable* table, absl::Duration tick)
-    : table_(table), tick_(tick), thread_([this] { Loop(); }) {}
+Reaper::Reaper(std::function<void()> reap, absl::Duration tick)
+    : reap_(std::move(reap)), tick_(tick), thread_([this] { Loop(); }) {}
 
 Reaper::~Reaper() {
   {
@@ -19,7 +21,7 @@ void Reaper::Loop() {
       absl::MutexLock lock(&mutex_);
       if (mutex_.AwaitWithTimeout(absl::Condition(&stop_), tick_)) return;
     }
-    table_->ReapExpired();
+    reap_();
   }
 }
 

@@ -1,5 +1,6 @@
 #include "server/session/session.h"
 
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -108,6 +109,60 @@ bool Session::DropState(const std::string& state_id) {
 size_t Session::kept_states() const {
   absl::MutexLock lock(&mutex_);
   return kept_.size();
+}
+
+template <typename Self, typename Visit>
+void Session::ForEachState(Self& self, Visit visit) {
+  for (auto& env : self.envs_) visit(env);
+  for (auto& [id, env] : self.kept_) visit(env);
+}
+
+bool Session::spilled() const {
+  absl::MutexLock lock(&mutex_);
+  return spilled_;
+}
+
+std::vector<StatePtr> Session::StatesInPool() const {
+  absl::MutexLock lock(&mutex_);
+  std::set<StatePtr> states;
+  ForEachState(*this, [&](const Env& env) {
+    if (env.state != nullptr) states.insert(env.state);
+  });
+  return {states.begin(), states.end()};
+}
+
+std::vector<HostState> Session::StatesOnHost() const {
+  absl::MutexLock lock(&mutex_);
+  std::set<HostState> states;
+  ForEachState(*this, [&](const Env& env) {
+    if (env.host_state != nullptr) states.insert(env.host_state);
+  });
+  return {states.begin(), states.end()};
+}
+
+bool Session::MoveToHost(const std::map<const WorldState*, HostState>& copies) {
+  std::vector<StatePtr> released;
+  absl::MutexLock lock(&mutex_);
+  if (closed_ || lease_.in_use()) return false;
+  ForEachState(*this, [&](Env& env) {
+    if (env.state == nullptr) return;
+    env.host_state = copies.at(env.state.get());
+    released.push_back(std::exchange(env.state, nullptr));
+  });
+  spilled_ = true;
+  return true;
+}
+
+bool Session::MoveToPool(const std::map<const StateTensors*, StatePtr>& copies) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return false;
+  ForEachState(*this, [&](Env& env) {
+    if (env.host_state == nullptr) return;
+    env.state = copies.at(env.host_state.get());
+    env.host_state = nullptr;
+  });
+  spilled_ = false;
+  return true;
 }
 
 void Session::Close() {

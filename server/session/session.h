@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "engine/api/world.h"
 #include "server/base/clock.h"
+#include "server/base/served_world.h"
 #include "server/session/lease.h"
 #include "server/session/observation.h"
 #include "server/session/replay_log.h"
@@ -26,9 +27,10 @@ namespace gwm::server {
 enum class AutoReset { kNone, kNextStep, kSameStep };
 
 struct SessionConfig {
+  WorldHandle world;      // that it runs on, until its end
   uint32_t num_envs = 1;  // at first; a fork may add more
   uint64_t seed = 0;
-  int sampler_calls = 1;
+  StepOptions sampler;  // nothing left open
   ObservationSet observations = 0;
   absl::Duration idle_ttl = absl::Seconds(300);
   absl::Duration max_lifetime = absl::Hours(24);
@@ -38,13 +40,17 @@ struct SessionConfig {
   uint64_t max_replay_bytes = 0;  // of replies kept for repeated calls
   std::string client_id;          // whose it is; empty: nobody's
   bool evictable = false;         // may be ended to make room for another session
+  bool spillable = false;         // its states may wait in host memory while it is idle
 };
 
 enum class EnvPhase { kNeedsReset, kRunning, kDone, kFailed };
 
+using HostState = std::shared_ptr<const StateTensors>;
+
 struct Env {
   EnvPhase phase = EnvPhase::kNeedsReset;
-  StatePtr state;  // set while running or done
+  StatePtr state;        // set while running or done, unless the session is spilled:
+  HostState host_state;  // then this is
   uint64_t seed = 0;
   // Its number in the noise: its id, unless it goes on from a state of another environment.
   uint32_t noise_env = 0;
@@ -65,6 +71,7 @@ class Session {
 
   const std::string& id() const { return id_; }
   const SessionConfig& config() const { return config_; }
+  const WorldHandle& world() const { return config_.world; }
   absl::Time created_at() const { return created_at_; }
 
   // Copies of the named environments. Requires env_ids < num_envs(). FailedPrecondition / CLOSED
@@ -94,6 +101,18 @@ class Session {
   bool DropState(const std::string& state_id) ABSL_LOCKS_EXCLUDED(mutex_);
   size_t kept_states() const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Whether its states lie in host memory. One that is in use stays where it is.
+  bool spilled() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Device thread. Each state once, however many environments share it.
+  std::vector<StatePtr> StatesInPool() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<HostState> StatesOnHost() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Device thread. Puts these copies of all of StatesInPool in their place. False, changing
+  // nothing: a call uses the session, or it is closed.
+  bool MoveToHost(const std::map<const WorldState*, HostState>& copies) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Device thread. The way back, of all of StatesOnHost. False, changing nothing: it is closed.
+  bool MoveToPool(const std::map<const StateTensors*, StatePtr>& copies)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Gives the states back. Idempotent.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -105,8 +124,12 @@ class Session {
   std::optional<absl::Time> IdleSince() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // Calls visit(env) for each environment and each kept state.
+  template <typename Self, typename Visit>
+  static void ForEachState(Self& self, Visit visit) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+
   const std::string id_;
-  const SessionConfig config_;
+  const SessionConfig config_;  // its world outlives the states
   const absl::Time created_at_;
   mutable absl::Mutex mutex_;
   Lease lease_ ABSL_GUARDED_BY(mutex_);
@@ -116,6 +139,7 @@ class Session {
   uint64_t kept_so_far_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t forks_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool spilled_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 // A call's hold on a session: the lease cannot idle out meanwhile and is renewed at both ends.

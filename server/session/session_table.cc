@@ -33,9 +33,10 @@ absl::Status NotFound(std::string_view reason, std::string_view message) {
                    {.reason = std::string(reason), .field = "session_id"});
 }
 
-absl::Status QuotaError(const std::string& message) {
-  return MakeError(absl::StatusCode::kResourceExhausted, message,
-                   {.reason = std::string(kQuota), .retry_after = absl::Seconds(1)});
+absl::Status UnloadingError() {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   "the model is being unloaded and takes no sessions any more",
+                   {.reason = std::string(kModelDraining), .field = "checkpoint_digest"});
 }
 
 }  // namespace
@@ -57,90 +58,22 @@ std::string SessionTable::NewId() const {
                          options_.random());
 }
 
-absl::Status SessionTable::CheckSession(const Use& use, uint32_t num_envs) const {
-  if (use.sessions >= options_.max_sessions) {
-    return QuotaError(absl::StrCat("all ", options_.max_sessions, " sessions are in use"));
-  }
-  return CheckRoom(use, {.envs = num_envs});
-}
-
-absl::Status SessionTable::CheckRoom(const Use& use, Room room) const {
-  if (use.envs + room.envs > options_.max_envs) {
-    return QuotaError(absl::StrCat("num_envs ", room.envs, " does not fit: ", use.envs, " of ",
-                                   options_.max_envs, " environments are in use"));
-  }
-  const uint64_t states = use.envs + use.kept;
-  if ((states + room.envs + room.kept) * options_.state_bytes > options_.max_state_bytes) {
-    return QuotaError(absl::StrCat(room.envs + room.kept, " states of ", options_.state_bytes,
-                                   " bytes do not fit: ", states * options_.state_bytes, " of ",
-                                   options_.max_state_bytes, " bytes are set aside"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status SessionTable::Reserve(const Session& session, Room room) {
-  absl::MutexLock lock(&mutex_);
-  const auto entry = sessions_.find(session.id());
-  if (entry == sessions_.end()) return MissingError(session.id());
-  Room& own = entry->second.room;
-  if (room.kept > 0 && own.kept + room.kept > options_.max_kept_states) {
-    return QuotaError(absl::StrCat("the session keeps ", own.kept, " states; max_kept_states = ",
-                                   options_.max_kept_states, " are allowed"));
-  }
-  RETURN_IF_ERROR(CheckRoom(use_, room));
-  own.envs += room.envs;
-  own.kept += room.kept;
-  use_.envs += room.envs;
-  use_.kept += room.kept;
-  return absl::OkStatus();
-}
-
-void SessionTable::Unreserve(const Session& session, Room room) {
-  absl::MutexLock lock(&mutex_);
-  const auto entry = sessions_.find(session.id());
-  if (entry == sessions_.end()) return;
-  entry->second.room.envs -= room.envs;
-  entry->second.room.kept -= room.kept;
-  use_.envs -= room.envs;
-  use_.kept -= room.kept;
-}
-
-std::vector<std::shared_ptr<Session>> SessionTable::EvictFor(uint32_t num_envs) {
-  std::vector<std::pair<absl::Time, Map::iterator>> idle;
-  Use left = use_;
-  for (auto entry = sessions_.begin(); entry != sessions_.end(); ++entry) {
-    const auto& [session, room] = entry->second;
-    const auto since = session->IdleSince();
-    if (!session->config().evictable || !since.has_value()) continue;
-    idle.emplace_back(*since, entry);
-    --left.sessions;
-    left.envs -= room.envs;
-    left.kept -= room.kept;
-  }
-  std::vector<std::shared_ptr<Session>> evicted;
-  if (!CheckSession(left, num_envs).ok()) return evicted;
-  std::sort(idle.begin(), idle.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (const auto& [since, entry] : idle) {
-    if (CheckSession(use_, num_envs).ok()) break;
-    evicted.push_back(Remove(entry, CloseReason::kEvicted));
-  }
-  return evicted;
-}
-
 absl::StatusOr<SessionUse> SessionTable::Create(SessionConfig config) {
   ReapExpired();
   std::vector<std::shared_ptr<Session>> evicted;
   std::shared_ptr<Session> session;
   {
     absl::MutexLock lock(&mutex_);
-    evicted = EvictFor(config.num_envs);
-    RETURN_IF_ERROR(CheckSession(use_, config.num_envs));
+    if (!config.world->takes_sessions()) return UnloadingError();
     const Room room{.envs = config.num_envs};
-    ++use_.sessions;
-    use_.envs += room.envs;
+    const Need need{.world = config.world.get(), .room = room, .sessions = 1};
+    evicted = EvictFor(need);
+    RETURN_IF_ERROR(CheckNeed(need));
+    RoomUse& use = use_[config.world.get()];
+    ++use.sessions;
+    use.Add(room);
     session = std::make_shared<Session>(NewId(), std::move(config), options_.clock->Now());
-    sessions_.emplace(session->id(), Entry{session, room});
+    sessions_.emplace(session->id(), Entry{.session = session, .room = room});
   }
   SessionUse created(std::move(session), options_.clock);
   End(evicted, CloseReason::kEvicted);
@@ -212,16 +145,49 @@ std::vector<std::shared_ptr<const Session>> SessionTable::List(const std::string
 
 SessionTable::Counts SessionTable::counts() const {
   absl::MutexLock lock(&mutex_);
-  return {.sessions = static_cast<uint32_t>(use_.sessions),
-          .envs = use_.envs,
-          .state_bytes = (use_.envs + use_.kept) * options_.state_bytes};
+  Counts counts;
+  for (const auto& [world, use] : use_) {
+    counts.sessions += use.sessions;
+    counts.envs += use.envs;
+    counts.state_bytes += StateBytes(world->spec(), use.envs + use.kept);
+  }
+  counts.spilled_bytes = host_bytes_;
+  return counts;
+}
+
+SessionTable::Counts SessionTable::counts_on(const ServedWorld& world) const {
+  absl::MutexLock lock(&mutex_);
+  const RoomUse use = UseOf(world);
+  return {.sessions = use.sessions,
+          .envs = use.envs,
+          .state_bytes = StateBytes(world.spec(), use.envs + use.kept)};
+}
+
+bool SessionTable::StopTaking(const ServedWorld& world, bool even_in_use) {
+  absl::MutexLock lock(&mutex_);
+  if (!even_in_use && UseOf(world).sessions > 0) return false;
+  world.TakeSessions(false);
+  return true;
+}
+
+void SessionTable::EndAll(const ServedWorld& world, CloseReason reason) {
+  std::vector<std::shared_ptr<Session>> ended;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (auto entry = sessions_.begin(); entry != sessions_.end();) {
+      const auto here = entry++;
+      if (here->second.session->world().get() == &world) ended.push_back(Remove(here, reason));
+    }
+  }
+  End(ended, reason);
 }
 
 std::shared_ptr<Session> SessionTable::Remove(Map::iterator entry, CloseReason reason) {
   auto session = std::move(entry->second.session);
-  --use_.sessions;
-  use_.envs -= entry->second.room.envs;
-  use_.kept -= entry->second.room.kept;
+  const auto use = use_.find(session->world().get());
+  if (entry->second.in_pool) use->second.Remove(entry->second.room);
+  host_bytes_ -= entry->second.host_bytes;
+  if (--use->second.sessions == 0) use_.erase(use);
   tombstones_.Put(session->id(), reason, options_.clock->Now());
   sessions_.erase(entry);
   return session;
@@ -232,6 +198,9 @@ absl::Status SessionTable::MissingError(const std::string& id) {
     if (*reason == CloseReason::kExpired) return NotFound(kExpired, "the session's lease ran out");
     if (*reason == CloseReason::kEvicted) {
       return NotFound(kEvicted, "the session was evictable and made room for another one");
+    }
+    if (*reason == CloseReason::kModelUnloaded) {
+      return NotFound(kModelUnloaded, "the session's model was unloaded; create a new session");
     }
     return MakeError(absl::StatusCode::kFailedPrecondition, "the session is closed",
                      {.reason = std::string(kClosed), .field = "session_id"});

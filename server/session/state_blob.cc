@@ -156,8 +156,8 @@ std::string EncodeState(const StateContent& content, std::string_view key) {
   return out;
 }
 
-absl::StatusOr<StateContent> DecodeState(std::string_view blob, std::string_view checkpoint_digest,
-                                         std::string_view key, std::string_view field) {
+absl::StatusOr<StateContent> DecodeState(std::string_view blob, std::string_view key,
+                                         std::string_view field) {
   const Reader reader{field};
   ASSIGN_OR_RETURN(const std::string_view body, reader.Body(blob, key));
   auto file = io::ParseTensors({reinterpret_cast<const uint8_t*>(body.data()), body.size()});
@@ -166,11 +166,6 @@ absl::StatusOr<StateContent> DecodeState(std::string_view blob, std::string_view
     return reader.Corrupt({message.data(), message.size()});
   }
   ASSIGN_OR_RETURN(StateContent content, reader.Content(file->metadata));
-  if (content.checkpoint_digest != checkpoint_digest) {
-    return reader.Mismatch(absl::StrCat("belongs to the checkpoint ",
-                                        Quoted(content.checkpoint_digest),
-                                        ", not to the one served"));
-  }
   content.tensors = std::move(file->tensors);
   return content;
 }

@@ -34,10 +34,11 @@ struct StateContent {
 std::string EncodeState(const StateContent& content, std::string_view key);
 
 // DataLoss / STATE_CORRUPT: truncated, altered, not a blob, or not sealed with `key` (empty: seals
-// are not looked at). FailedPrecondition / STATE_MISMATCH: of another checkpoint or schema version.
-// Errors name `field`. Allocates no more than a small multiple of the blob.
-absl::StatusOr<StateContent> DecodeState(std::string_view blob, std::string_view checkpoint_digest,
-                                         std::string_view key, std::string_view field);
+// are not looked at). FailedPrecondition / STATE_MISMATCH: of another schema version. Errors name
+// `field`. Allocates no more than a small multiple of the blob. Of which checkpoint it is remains
+// to be looked at.
+absl::StatusOr<StateContent> DecodeState(std::string_view blob, std::string_view key,
+                                         std::string_view field);
 
 }  // namespace gwm::server
 

@@ -13,7 +13,7 @@
 
 namespace gwm::server {
 
-enum class CloseReason { kClient, kExpired, kEvicted, kShutdown };
+enum class CloseReason { kClient, kExpired, kEvicted, kModelUnloaded, kShutdown };
 
 // Thread-compatible.
 class Tombstones {

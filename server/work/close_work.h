@@ -12,12 +12,12 @@
 
 namespace gwm::server {
 
-class CloseWork : public Work {
+class CloseWork : public SoloWork {
  public:
   using Done = std::function<void(const absl::Status&)>;
   // `sessions` outlives the work.
   CloseWork(std::shared_ptr<CallHandle> call, SessionUse session, SessionTable* sessions, Done done)
-      : Work(std::move(call), &*session),
+      : SoloWork(std::move(call), &*session, session->world(), {.stage = Stage::kState}),
         session_(std::move(session)),
         sessions_(sessions),
         done_(std::move(done)) {}

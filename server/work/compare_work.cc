@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "server/base/status.h"
 #include "server/work/kept_result.h"
+#include "server/work/spill.h"
 
 namespace gwm::server {
 namespace {
@@ -22,7 +23,8 @@ float PsnrDb(float mean_squared_error) {
 }  // namespace
 
 CompareWork::CompareWork(SessionCall call, CompareArgs args, Answer<CompareResult> answer)
-    : Work(call.call, &*call.session),
+    : SoloWork(call.call, &*call.session, call.session->world(),
+               {.stage = Stage::kEncode, .rows = static_cast<int>(call.env_ids.size())}),
       call_(std::move(call)),
       args_(std::move(args)),
       answer_(std::move(answer)) {}
@@ -66,6 +68,7 @@ absl::StatusOr<CompareResult> CompareWork::Compare(World& world, const RunTiming
   ASSIGN_OR_RETURN(auto kept, FindKept<CompareResult>(*call_.session, args_.replay));
   if (kept.has_value()) return *std::move(kept);
   // The state that ended an episode can still be compared, but nothing goes on from it.
+  RETURN_IF_ERROR(BringBack(world, call_));
   ASSIGN_OR_RETURN(std::vector<Env> envs, args_.re_anchor
                                               ? ReadRunning(*call_.session, call_.env_ids)
                                               : ReadStates(*call_.session, call_.env_ids));

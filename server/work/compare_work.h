@@ -31,7 +31,7 @@ struct CompareResult {
   bool replayed = false;  // computed before, for the same call
 };
 
-class CompareWork : public Work {
+class CompareWork : public SoloWork {
  public:
   CompareWork(SessionCall call, CompareArgs args, Answer<CompareResult> answer);
 

@@ -7,24 +7,27 @@
 #include "server/base/error.h"
 #include "server/base/status.h"
 #include "server/work/mix.h"
+#include "server/work/spill.h"
 
 namespace gwm::server {
 
 ForkWork::ForkWork(SessionCall call, ForkArgs args, SessionTable* table, Answer<ForkResult> answer)
-    : Work(call.call, &*call.session),
+    : SoloWork(call.call, &*call.session, call.session->world(),
+               {.stage = Stage::kState, .rows = static_cast<int>(call.env_ids.size())}),
       call_(std::move(call)),
       args_(args),
       table_(table),
       answer_(std::move(answer)) {}
 
-void ForkWork::Run(World&, const RunTiming&) { Reply(Fork()); }
+void ForkWork::Run(World& world, const RunTiming&) { Reply(Fork(world)); }
 
 void ForkWork::Reply(absl::StatusOr<ForkResult> result) {
   call_.session.Release();
   answer_(std::move(result));
 }
 
-absl::StatusOr<ForkResult> ForkWork::Fork() {
+absl::StatusOr<ForkResult> ForkWork::Fork(World& world) {
+  RETURN_IF_ERROR(BringBack(world, call_));
   ASSIGN_OR_RETURN(const std::vector<Env> parents, ReadStates(*call_.session, call_.env_ids));
   const uint64_t present = args_.into_same_session ? call_.session->num_envs() : 0;
   const uint64_t wanted = present + uint64_t{args_.count} * parents.size();
@@ -33,7 +36,7 @@ absl::StatusOr<ForkResult> ForkWork::Fork() {
                                              " environments; up to max_envs_per_session = ",
                                              args_.max_envs_per_session, " are allowed"));
   }
-  return args_.into_same_session ? IntoSameSession(parents) : IntoNewSession(parents);
+  return args_.into_same_session ? IntoSameSession(world, parents) : IntoNewSession(world, parents);
 }
 
 std::vector<Env> ForkWork::Children(const std::vector<Env>& parents, uint32_t first_id) const {
@@ -52,11 +55,12 @@ std::vector<Env> ForkWork::Children(const std::vector<Env>& parents, uint32_t fi
   return children;
 }
 
-absl::StatusOr<ForkResult> ForkWork::IntoSameSession(const std::vector<Env>& parents) {
+absl::StatusOr<ForkResult> ForkWork::IntoSameSession(World& world,
+                                                     const std::vector<Env>& parents) {
   Session& session = *call_.session;
   std::vector<Env> children = Children(parents, session.num_envs());
   const Room room{.envs = static_cast<uint32_t>(children.size())};
-  RETURN_IF_ERROR(table_->Reserve(session, room));
+  RETURN_IF_ERROR(ReserveSpilling(world, *table_, session, room));
   auto first = session.Append(std::move(children));
   if (!first.ok()) {
     table_->Unreserve(session, room);
@@ -68,11 +72,11 @@ absl::StatusOr<ForkResult> ForkWork::IntoSameSession(const std::vector<Env>& par
   return result;
 }
 
-absl::StatusOr<ForkResult> ForkWork::IntoNewSession(const std::vector<Env>& parents) {
+absl::StatusOr<ForkResult> ForkWork::IntoNewSession(World& world, const std::vector<Env>& parents) {
   std::vector<Env> children = Children(parents, 0);
   SessionConfig config = call_.session->config();
   config.num_envs = static_cast<uint32_t>(children.size());
-  ASSIGN_OR_RETURN(SessionUse session, table_->Create(std::move(config)));
+  ASSIGN_OR_RETURN(SessionUse session, CreateSpilling(world, *table_, std::move(config)));
   std::vector<uint32_t> ids(children.size());
   std::iota(ids.begin(), ids.end(), 0u);
   RETURN_IF_ERROR(session->Commit(ids, std::move(children)));

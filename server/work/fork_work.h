@@ -31,7 +31,7 @@ struct ForkResult {
 
 // FailedPrecondition / NEEDS_RESET for an environment without a state; OutOfRange / LIMIT;
 // ResourceExhausted / QUOTA. An error leaves both sessions as they were.
-class ForkWork : public Work {
+class ForkWork : public SoloWork {
  public:
   // `table` outlives the work.
   ForkWork(SessionCall call, ForkArgs args, SessionTable* table, Answer<ForkResult> answer);
@@ -41,11 +41,11 @@ class ForkWork : public Work {
 
  private:
   void Reply(absl::StatusOr<ForkResult> result);
-  absl::StatusOr<ForkResult> Fork();
+  absl::StatusOr<ForkResult> Fork(World& world);
   // first_id: of the first child.
   std::vector<Env> Children(const std::vector<Env>& parents, uint32_t first_id) const;
-  absl::StatusOr<ForkResult> IntoSameSession(const std::vector<Env>& parents);
-  absl::StatusOr<ForkResult> IntoNewSession(const std::vector<Env>& parents);
+  absl::StatusOr<ForkResult> IntoSameSession(World& world, const std::vector<Env>& parents);
+  absl::StatusOr<ForkResult> IntoNewSession(World& world, const std::vector<Env>& parents);
 
   SessionCall call_;
   const ForkArgs args_;

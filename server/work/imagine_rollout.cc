@@ -21,7 +21,7 @@ constexpr int kBranchShift = 16;
 class ImagineRollout::StepOfAll : public StepWork {
  public:
   explicit StepOfAll(std::shared_ptr<ImagineRollout> rollout)
-      : StepWork(rollout->call_, nullptr, rollout->live(), rollout->args_.sampler_calls),
+      : StepWork(rollout->call_, nullptr, rollout->world_, rollout->Shape()),
         rollout_(std::move(rollout)) {}
 
   absl::StatusOr<std::vector<StepRequest>> Begin() override { return rollout_->Rows(); }
@@ -50,6 +50,7 @@ absl::StatusOr<std::shared_ptr<ImagineRollout>> ImagineRollout::Create(
 ImagineRollout::ImagineRollout(std::shared_ptr<CallHandle> call, RolloutStart start,
                                ImagineArgs args, DeviceThread* device, OnChunk on_chunk)
     : call_(std::move(call)),
+      world_(std::move(start.world)),
       session_(std::move(start.session)),
       args_(args),
       device_(device),
@@ -79,6 +80,14 @@ void ImagineRollout::Answer(absl::StatusOr<ImagineResult> result) {
 void ImagineRollout::LetGo() {
   session_.reset();
   branches_.clear();
+}
+
+StepShape ImagineRollout::Shape() const {
+  const bool shows = args_.outputs != 0 && chunk_.size() + 1 == args_.stride;
+  return {.rows = live(),
+          .sampler = args_.sampler,
+          .shown = shows ? live() : 0,
+          .repeats = static_cast<int>(args_.steps - t_)};
 }
 
 void ImagineRollout::SubmitStep() {
@@ -167,7 +176,8 @@ void ImagineRollout::Deliver(World& world) {
   ImagineResult result{.t = t_,
                        .steps = static_cast<uint32_t>(chunk_.size()),
                        .computed_rows = std::exchange(computed_rows_, 0),
-                       .sampler_calls = static_cast<uint32_t>(args_.sampler_calls),
+                       .sampler_calls = static_cast<uint32_t>(
+                           DenoiserCalls(args_.sampler.sampler, args_.sampler.sampler_calls)),
                        .last = t_ == args_.steps || live() == 0};
   std::vector<Viewed> views;
   for (const Branch& branch : branches_) {

@@ -31,7 +31,7 @@ struct ImagineArgs {
   std::optional<uint64_t> seed;
   ObservationSet outputs = 0;
   uint32_t stride = 1;
-  int sampler_calls = 1;
+  StepOptions sampler;           // nothing left open
   std::optional<Camera> camera;  // absent: the environment's own
   bool final_states = false;     // to bring with the last chunk
   bool common_noise = false;     // all branches draw what branch 0 draws
@@ -39,6 +39,7 @@ struct ImagineArgs {
 
 // Where a rollout begins.
 struct RolloutStart {
+  WorldHandle world;
   Env env;
   uint32_t max_episode_steps = 0;     // goes into final states
   std::optional<SessionUse> session;  // whose environment it is; absent: a state by itself
@@ -92,6 +93,8 @@ class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
                  DeviceThread* device, OnChunk on_chunk);
   // The session first: whoever sees the states gone may let it expire.
   void LetGo();
+  // Of the next step.
+  StepShape Shape() const;
   void SubmitStep();
   std::vector<StepRequest> Rows() const;
   // Takes one step's rows in; then either goes on to the next step or delivers the chunk.
@@ -107,6 +110,7 @@ class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
   int live() const;
 
   const std::shared_ptr<CallHandle> call_;
+  const WorldHandle world_;  // outlives the states
   std::optional<SessionUse> session_;
   const ImagineArgs args_;
   DeviceThread* const device_;

@@ -32,11 +32,12 @@ absl::StatusOr<Images> Decode(World& world, const DecodeArgs& args);
 
 // A work without a session, out of a function of the world.
 template <typename Result>
-class WorldCall : public Work {
+class WorldCall : public SoloWork {
  public:
   using Function = std::function<absl::StatusOr<Result>(World&)>;
-  WorldCall(std::shared_ptr<CallHandle> call, Function function, Answer<Result> answer)
-      : Work(std::move(call), nullptr),
+  WorldCall(std::shared_ptr<CallHandle> call, WorldHandle world, Function function,
+            Answer<Result> answer, const Demand& demand)
+      : SoloWork(std::move(call), nullptr, std::move(world), demand),
         function_(std::move(function)),
         answer_(std::move(answer)) {}
 

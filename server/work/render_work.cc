@@ -3,11 +3,13 @@
 #include <utility>
 
 #include "server/base/status.h"
+#include "server/work/spill.h"
 
 namespace gwm::server {
 
 RenderWork::RenderWork(SessionCall call, RenderArgs args, Answer<Images> answer)
-    : Work(call.call, &*call.session),
+    : SoloWork(call.call, &*call.session, call.session->world(),
+               {.stage = Stage::kRender, .rows = static_cast<int>(call.env_ids.size())}),
       call_(std::move(call)),
       args_(std::move(args)),
       answer_(std::move(answer)) {}
@@ -20,6 +22,7 @@ void RenderWork::Reply(absl::StatusOr<Images> images) {
 }
 
 absl::StatusOr<Images> RenderWork::Render(World& world) const {
+  RETURN_IF_ERROR(BringBack(world, call_));
   // The state that ended an episode can still be looked at.
   ASSIGN_OR_RETURN(const std::vector<Env> envs, ReadStates(*call_.session, call_.env_ids));
   return RenderEnvs(world, envs, args_);

@@ -19,7 +19,7 @@ struct RenderArgs {
 absl::StatusOr<Images> RenderEnvs(World& world, const std::vector<Env>& envs,
                                   const RenderArgs& args);
 
-class RenderWork : public Work {
+class RenderWork : public SoloWork {
  public:
   RenderWork(SessionCall call, RenderArgs args, Answer<Images> answer);
 

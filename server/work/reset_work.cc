@@ -6,6 +6,7 @@
 #include "server/base/status.h"
 #include "server/work/kept_result.h"
 #include "server/work/mix.h"
+#include "server/work/spill.h"
 
 namespace gwm::server {
 
@@ -35,7 +36,8 @@ absl::StatusOr<std::vector<uint32_t>> BeginNextEpisodes(World& world,
 }
 
 ResetWork::ResetWork(SessionCall call, ResetArgs args, Answer<ResetResult> answer)
-    : Work(call.call, &*call.session),
+    : SoloWork(call.call, &*call.session, call.session->world(),
+               {.stage = Stage::kReset, .rows = static_cast<int>(call.env_ids.size())}),
       call_(std::move(call)),
       args_(std::move(args)),
       answer_(std::move(answer)) {}
@@ -112,6 +114,7 @@ absl::StatusOr<std::vector<Env>> ResetWork::Begin(World& world, ResetResult& res
 absl::StatusOr<ResetResult> ResetWork::Reset(World& world, const RunTiming& timing) {
   ASSIGN_OR_RETURN(auto kept, FindKept<ResetResult>(*call_.session, args_.replay));
   if (kept.has_value()) return *std::move(kept);
+  RETURN_IF_ERROR(BringBack(world, call_));
   ResetResult result{.timing = timing};
   ASSIGN_OR_RETURN(std::vector<Env> envs, Begin(world, result));
   std::vector<Viewed> views;

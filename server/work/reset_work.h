@@ -34,7 +34,7 @@ struct ResetResult {
   bool replayed = false;  // computed before, for the same call
 };
 
-class ResetWork : public Work {
+class ResetWork : public SoloWork {
  public:
   ResetWork(SessionCall call, ResetArgs args, Answer<ResetResult> answer);
 

@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "server/base/clock.h"
 #include "server/schedule/call_handle.h"
-#include "server/session/session.h"
+#include "server/session/session_table.h"
 
 namespace gwm::server {
 
@@ -20,7 +20,8 @@ struct SessionCall {
   std::shared_ptr<CallHandle> call;  // shared with the RPC's reactor
   SessionUse session;
   std::vector<uint32_t> env_ids;  // unique, below num_envs, not empty
-  const Clock* clock = nullptr;   // outlives every call
+  const Clock* clock = nullptr;   // these outlive every call
+  SessionTable* table = nullptr;
 };
 
 // Answers a call once; later answers (a refusal after an exception, say) are dropped.

@@ -27,10 +27,12 @@ absl::Status ImportError(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<Env> Materialise(World& world, const StartState& start) {
-  if (const Env* env = std::get_if<Env>(&start)) return *env;
-  const auto& content = std::get<StateContent>(start);
-  Env env = content.env;
-  auto state = world.ImportState(content.tensors);
+  const Env* kept = std::get_if<Env>(&start);
+  if (kept != nullptr && kept->host_state == nullptr) return *kept;
+  const auto* content = std::get_if<StateContent>(&start);
+  Env env = kept != nullptr ? *kept : content->env;
+  env.host_state = nullptr;
+  auto state = world.ImportState(kept != nullptr ? *kept->host_state : content->tensors);
   if (!state.ok()) return ImportError(state.status());
   env.state = *std::move(state);
   ASSIGN_OR_RETURN(env.cameras, world.Cameras(env.state));

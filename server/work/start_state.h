@@ -11,7 +11,8 @@
 
 namespace gwm::server {
 
-// One that the server keeps, or one that came as bytes and was decoded.
+// One that the server keeps, in its pool or in host memory, or one that came as bytes and was
+// decoded.
 using StartState = std::variant<Env, StateContent>;
 
 // Device thread. The environment with its state in the pool. DataLoss / STATE_CORRUPT or

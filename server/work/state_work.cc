@@ -5,16 +5,18 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/error.h"
 #include "server/base/status.h"
+#include "server/work/spill.h"
 
 namespace gwm::server {
 namespace {
 
 // The session keeps the state from now on, against its share of the memory.
-absl::StatusOr<ExportResult> KeepOnServer(SessionTable& table, Session& session, Env env) {
+absl::StatusOr<ExportResult> KeepOnServer(World& world, SessionTable& table, Session& session,
+                                          Env env) {
   ExportResult result;
   result.content.env = env;
   result.content.env.state = nullptr;
-  RETURN_IF_ERROR(table.Reserve(session, {.kept = 1}));
+  RETURN_IF_ERROR(ReserveSpilling(world, table, session, {.kept = 1}));
   auto id = session.KeepState(std::move(env));
   if (!id.ok()) {
     table.Unreserve(session, {.kept = 1});
@@ -28,7 +30,7 @@ absl::StatusOr<ExportResult> KeepOnServer(SessionTable& table, Session& session,
 
 ExportWork::ExportWork(SessionCall call, ExportTo target, SessionTable* table,
                        Answer<ExportResult> answer)
-    : Work(call.call, &*call.session),
+    : SoloWork(call.call, &*call.session, call.session->world(), {.stage = Stage::kState}),
       call_(std::move(call)),
       target_(target),
       table_(table),
@@ -42,9 +44,10 @@ void ExportWork::Reply(absl::StatusOr<ExportResult> result) {
 }
 
 absl::StatusOr<ExportResult> ExportWork::Export(World& world) {
+  RETURN_IF_ERROR(BringBack(world, call_));
   ASSIGN_OR_RETURN(std::vector<Env> envs, ReadStates(*call_.session, call_.env_ids));
   if (target_ == ExportTo::kServer) {
-    return KeepOnServer(*table_, *call_.session, std::move(envs.front()));
+    return KeepOnServer(world, *table_, *call_.session, std::move(envs.front()));
   }
   ExportResult result;
   ASSIGN_OR_RETURN(result.content,
@@ -54,7 +57,7 @@ absl::StatusOr<ExportResult> ExportWork::Export(World& world) {
 
 ImportWork::ImportWork(SessionCall call, StateContent content, SessionTable* table,
                        Answer<ExportResult> answer)
-    : Work(call.call, &*call.session),
+    : SoloWork(call.call, &*call.session, call.session->world(), {.stage = Stage::kState}),
       call_(std::move(call)),
       start_(std::move(content)),
       table_(table),
@@ -68,8 +71,9 @@ void ImportWork::Reply(absl::StatusOr<ExportResult> result) {
 }
 
 absl::StatusOr<ExportResult> ImportWork::Import(World& world) {
+  RETURN_IF_ERROR(BringBack(world, call_));
   ASSIGN_OR_RETURN(Env env, Materialise(world, start_));
-  return KeepOnServer(*table_, *call_.session, std::move(env));
+  return KeepOnServer(world, *table_, *call_.session, std::move(env));
 }
 
 }  // namespace gwm::server

@@ -20,7 +20,7 @@ enum class ExportTo { kBytes, kServer };
 
 // Of the one environment that the call names. FailedPrecondition / NEEDS_RESET when it has no
 // state; ResourceExhausted / QUOTA when the server has no room to keep it.
-class ExportWork : public Work {
+class ExportWork : public SoloWork {
  public:
   // `table` outlives the work.
   ExportWork(SessionCall call, ExportTo target, SessionTable* table, Answer<ExportResult> answer);
@@ -40,7 +40,7 @@ class ExportWork : public Work {
 
 // Puts a state that came as bytes onto the server, where the session keeps it. Errors as
 // Materialise, and QUOTA.
-class ImportWork : public Work {
+class ImportWork : public SoloWork {
  public:
   ImportWork(SessionCall call, StateContent content, SessionTable* table,
              Answer<ExportResult> answer);

@@ -8,6 +8,7 @@
 #include "server/base/status.h"
 #include "server/work/kept_result.h"
 #include "server/work/reset_work.h"
+#include "server/work/spill.h"
 
 namespace gwm::server {
 
@@ -18,9 +19,17 @@ NoiseKey NextNoise(const Env& env) {
           .step = static_cast<uint32_t>(env.steps)};
 }
 
+namespace {
+
+StepShape ShapeOf(const SessionCall& call, const StepArgs& args) {
+  const auto rows = static_cast<int>(call.env_ids.size());
+  return {.rows = rows, .sampler = args.sampler, .shown = args.observations != 0 ? rows : 0};
+}
+
+}  // namespace
+
 SessionStepWork::SessionStepWork(SessionCall call, StepArgs args, Answer<StepResult> answer)
-    : StepWork(call.call, &*call.session, static_cast<int>(call.env_ids.size()),
-               args.sampler_calls),
+    : StepWork(call.call, &*call.session, call.session->world(), ShapeOf(call, args)),
       call_(std::move(call)),
       args_(std::move(args)),
       answer_(std::move(answer)) {}
@@ -33,6 +42,7 @@ absl::StatusOr<std::vector<StepRequest>> SessionStepWork::Begin() {
     Reply(*std::move(kept));
     return rows;
   }
+  RETURN_IF_ERROR(BringBack(world()->world(), call_));
   ASSIGN_OR_RETURN(envs_, ReadForStep(*call_.session, call_.env_ids, args_.expected_step));
   waiting_.clear();
   const size_t action_dim = args_.actions.size() / envs_.size();

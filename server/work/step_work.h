@@ -14,7 +14,7 @@ namespace gwm::server {
 struct StepArgs {
   std::span<const float> actions;  // [n, A], checked; borrowed from the request until the answer
   ObservationSet observations = 0;
-  int sampler_calls = 1;
+  StepOptions sampler;                  // nothing left open
   std::optional<Camera> camera;         // absent: the environments' own
   std::vector<uint64_t> expected_step;  // one per row, or empty: not checked
   std::optional<ReplayKey> replay;      // absent: the call will not be repeated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def test_a_state_goes_on_bit_for_bit_on_another_server_after_kill_9(tmp_path: Pa
             assert start.step_index.tolist() == [STEPS]
             assert same(walk(session, actions(2), [2]), expected)
     finally:
-        assert second.terminate() == 0
+        assert second.terminate(signal.SIGINT) == 0
 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])
@@ -166,4 +167,4 @@ def test_a_server_with_a_key_takes_only_what_it_sealed(tmp_path: Path, started: 
                 session.reset(state=started.export_state())
             assert caught.value.reason == "STATE_CORRUPT"
     finally:
-        sealing.terminate()
+        sealing.terminate(signal.SIGINT)

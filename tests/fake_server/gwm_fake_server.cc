@@ -56,7 +56,7 @@ int Main(std::vector<std::string> arguments) {
   std::fflush(stdout);
   while (!stop.Wait(absl::InfiniteDuration()).has_value()) {
   }
-  (*server)->Shutdown(options->drain_timeout);
+  (*server)->Shutdown(options->drain.timeout);
   return 0;
 }
 

@@ -25,6 +25,23 @@ struct FakeState : WorldState {
   Camera camera;
 };
 
+struct FakeStep : StepInProgress {
+  FakeStep(const StepRequest& row, const StepOptions& step_options)
+      : action(row.action.begin(), row.action.end()), request(row), options(step_options) {
+    request.action = action;
+    if (options.sampler_calls == 0) options.sampler_calls = FakeSpec().default_sampler_calls;
+    left = DenoiserCalls(options.sampler, options.sampler_calls);
+  }
+  int calls_left() const override { return left; }
+  StepRow TakeResult() override { return std::move(result); }
+
+  const std::vector<float> action;
+  StepRequest request;
+  StepOptions options;
+  int left = 0;
+  StepRow result;
+};
+
 const FakeState& Of(const StatePtr& state) { return static_cast<const FakeState&>(*state); }
 
 uint64_t Mix(uint64_t hash, uint64_t value) {
@@ -49,6 +66,8 @@ class FakeWorld : public World {
       : controls_(std::move(controls)), spec_(FakeSpec()) {
     spec_.pool_states = controls_->pool_states;
     spec_.tells_expected_error = controls_->error_head;
+    spec_.model_id = controls_->model_id;
+    spec_.checkpoint_digest = controls_->digest;
     spec_.width = static_cast<int>(controls_->width);
     spec_.height = static_cast<int>(controls_->height);
     spec_.cameras = {DefaultCamera(spec_.width, spec_.height)};
@@ -72,21 +91,39 @@ class FakeWorld : public World {
     return states;
   }
 
-  absl::StatusOr<std::vector<StepRow>> Step(const std::vector<StepRequest>& rows,
-                                            const StepOptions& options) override {
+  absl::StatusOr<std::vector<StepInProgressPtr>> BeginStep(const std::vector<StepRequest>& rows,
+                                                           const StepOptions& options) override {
+    std::vector<StepInProgressPtr> begun;
+    for (const StepRequest& row : rows) {
+      begun.push_back(std::make_unique<FakeStep>(row, options));
+    }
+    return begun;
+  }
+
+  absl::Status Advance(std::span<StepInProgress* const> rows) override {
     if (controls_->hang_after_steps > 0 && --controls_->hang_after_steps == 0) {
       controls_->gate.Close();
     }
     controls_->gate.Pass();
     SpendTime(static_cast<int64_t>(rows.size()));
     controls_->AddBatch(static_cast<int>(rows.size()));
+    if (controls_->on_advance) controls_->on_advance(static_cast<int>(rows.size()));
     if (controls_->throw_in_step.exchange(false)) throw std::runtime_error("thrown on demand");
-    if (static_cast<int64_t>(rows.size()) > controls_->max_step_rows || !HasRoom(rows.size())) {
+    size_t ending = 0;
+    for (const StepInProgress* row : rows) {
+      if (static_cast<const FakeStep*>(row)->request.action[0] == kThrowAction) {
+        throw std::runtime_error("thrown for this row");
+      }
+      ending += row->calls_left() == 1 ? 1 : 0;
+    }
+    if (static_cast<int64_t>(rows.size()) > controls_->max_step_rows || !HasRoom(ending)) {
       return PoolFull();
     }
-    std::vector<StepRow> out;
-    for (const StepRequest& row : rows) out.push_back(StepOne(row, options));
-    return out;
+    for (StepInProgress* row : rows) {
+      auto& step = static_cast<FakeStep&>(*row);
+      if (--step.left == 0) step.result = StepOne(step.request, step.options);
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<std::vector<RenderedView>> Render(const std::vector<RenderRequest>& rows,
@@ -216,7 +253,8 @@ class FakeWorld : public World {
     after->camera = before.camera;
     after->hash = before.hash;
     for (uint64_t part : {row.noise.seed, uint64_t{row.noise.env}, uint64_t{row.noise.episode},
-                          uint64_t{row.noise.step}, static_cast<uint64_t>(options.sampler_calls)}) {
+                          uint64_t{row.noise.step}, static_cast<uint64_t>(options.sampler_calls),
+                          static_cast<uint64_t>(options.sampler == SamplerKind::kHeun)}) {
       after->hash = Mix(after->hash, part);
     }
     StepRow out;

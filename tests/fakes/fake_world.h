@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -25,13 +26,18 @@ namespace gwm::fakes {
 
 // The test's hands inside the world. Thread-safe. Shared: it outlives the world and its states.
 struct FakeWorldControls {
-  Gate gate;  // each Step passes it
+  Gate gate;  // each denoiser call passes it
+  // Called with the rows of each denoiser call, on the device thread; to be set before the world is
+  // used.
+  std::function<void(int)> on_advance;
   std::atomic<int64_t> live_states = 0;
   std::atomic<int64_t> pool_states = 64;    // more give ResourceExhausted
-  std::atomic<int64_t> max_step_rows = 64;  // more in one Step give ResourceExhausted
+  std::atomic<int64_t> max_step_rows = 64;  // more in one call give ResourceExhausted
   std::atomic<bool> throw_in_step = false;
-  std::atomic<bool> fail_render = false;      // Internal
-  std::atomic<bool> error_head = true;        // read when the world is made
+  std::atomic<bool> fail_render = false;  // Internal
+  std::atomic<bool> error_head = true;    // this and the next two: read when the world is made
+  std::string model_id = "fake";
+  std::string digest = "0123abcd";
   std::atomic<int64_t> step_us = 0;           // time of one Step, microseconds ...
   std::atomic<int64_t> row_us = 0;            // ... and of each of its rows
   std::atomic<int64_t> hang_after_steps = 0;  // Steps until the gate closes; 0: it stays open
@@ -47,7 +53,7 @@ struct FakeWorldControls {
     absl::MutexLock lock(&mutex);
     batches.push_back(rows);
   }
-  // Rows of each Step call so far.
+  // Rows of each denoiser call so far.
   std::vector<int> Batches() const ABSL_LOCKS_EXCLUDED(mutex) {
     absl::MutexLock lock(&mutex);
     return batches;
@@ -60,6 +66,8 @@ struct FakeWorldControls {
 
 // A row whose first action entry is this comes out non-finite.
 inline constexpr float kPoisonAction = 0.6875f;
+// A denoiser call with a row whose first action entry is this throws.
+inline constexpr float kThrowAction = 0.4375f;
 
 // 2 action entries in [-1, 1]; T <= 2 frames of 1 view of 6 x 4 pixels; 3 tokens x 4; 5 features; 1
 // to 4 sampler calls, by default 2; a reset pool of 5 entries (entry i starts at x = (i, 0)).

@@ -35,6 +35,12 @@ std::string HealthRequest(const std::string& service) {
   return std::string("\x0a") + static_cast<char>(service.size()) + service;
 }
 
+template <typename Request>
+void Name(const ModelRef& model, Request& request) {
+  request.set_model_id(model.model_id);
+  request.set_checkpoint_digest(model.checkpoint_digest);
+}
+
 std::string ToString(const grpc::ByteBuffer& buffer) {
   std::vector<grpc::Slice> slices;
   std::string bytes;
@@ -73,10 +79,11 @@ bool Client::IsServing(const std::string& service) {
   return ToString(reply) == std::string("\x08\x01");
 }
 
-Spec Client::GetSpec() {
+Spec Client::GetSpec(const ModelRef& model) {
+  v1::GetSpecRequest request;
+  Name(model, request);
   return FromProto(wire_->Call<v1::SimulatorSpec>(wire_->simulator(), &v1::Simulator::Stub::GetSpec,
-                                                  v1::GetSpecRequest(), kDefaultTimeout,
-                                                  Repeat::kSafe));
+                                                  request, kDefaultTimeout, Repeat::kSafe));
 }
 
 ServerInfo Client::GetServerInfo() {
@@ -90,6 +97,55 @@ Limits Client::GetLimits() {
                                            v1::GetLimitsRequest(), kDefaultTimeout, Repeat::kSafe));
 }
 
+std::vector<Model> Client::ListModels() {
+  const auto reply =
+      wire_->Call<v1::ListModelsReply>(wire_->models(), &v1::Models::Stub::ListModels,
+                                       v1::ListModelsRequest(), kDefaultTimeout, Repeat::kSafe);
+  std::vector<Model> models;
+  for (const v1::Model& model : reply.models()) models.push_back(FromProto(model));
+  return models;
+}
+
+Model Client::GetModel(const ModelRef& model) {
+  v1::GetModelRequest request;
+  Name(model, request);
+  return FromProto(wire_->Call<v1::Model>(wire_->models(), &v1::Models::Stub::GetModel, request,
+                                          kDefaultTimeout, Repeat::kSafe));
+}
+
+Model Client::LoadModel(const std::string& checkpoint, const LoadModelOptions& options) {
+  v1::LoadModelRequest request;
+  request.set_checkpoint(checkpoint);
+  request.set_expected_digest(options.expected_digest);
+  request.set_set_default(options.set_default);
+  return FromProto(wire_->Call<v1::Model>(wire_->models(), &v1::Models::Stub::LoadModel, request,
+                                          options.timeout, Repeat::kSafe));
+}
+
+Model Client::UnloadModel(const std::string& checkpoint_digest, const UnloadModelOptions& options) {
+  v1::UnloadModelRequest request;
+  request.set_checkpoint_digest(checkpoint_digest);
+  request.set_drain(options.drain);
+  if (options.grace) *request.mutable_grace() = ToProto(*options.grace);
+  return FromProto(wire_->Call<v1::Model>(wire_->models(), &v1::Models::Stub::UnloadModel, request,
+                                          kDefaultTimeout, Repeat::kOnlyIfRefused));
+}
+
+Model Client::SetDefaultModel(const ModelRef& model) {
+  v1::SetDefaultModelRequest request;
+  Name(model, request);
+  return FromProto(wire_->Call<v1::Model>(wire_->models(), &v1::Models::Stub::SetDefaultModel,
+                                          request, kDefaultTimeout, Repeat::kSafe));
+}
+
+WarmUpTimes Client::WarmUp(const ModelRef& model, uint32_t rows) {
+  v1::WarmUpRequest request;
+  Name(model, request);
+  request.set_rows(rows);
+  return FromProto(wire_->Call<v1::WarmUpReply>(wire_->models(), &v1::Models::Stub::WarmUp, request,
+                                                kDefaultTimeout, Repeat::kSafe));
+}
+
 Session Client::CreateSession(const SessionOptions& options) {
   v1::CreateSessionRequest request;
   request.set_num_envs(options.num_envs);
@@ -100,6 +156,8 @@ Session Client::CreateSession(const SessionOptions& options) {
   request.set_max_episode_steps(options.max_episode_steps);
   request.set_max_expected_error(options.max_expected_error);
   request.set_evictable(options.evictable);
+  request.set_spillable(options.spillable);
+  Name(options.model, request);
   request.set_auto_reset(static_cast<v1::AutoReset>(options.auto_reset));
   request.mutable_context()->set_client_id(wire_->client_id());
   const auto reply =
@@ -132,16 +190,19 @@ std::vector<SessionSummary> Client::ListSessions() {
   return sessions;
 }
 
-LatentTokens Client::Encode(const Frames& frames) {
+LatentTokens Client::Encode(const Frames& frames, const ModelRef& model) {
   v1::EncodeRequest request;
+  Name(model, request);
   *request.mutable_frames() = ToProto(frames);
   auto reply = wire_->Call<v1::EncodeReply>(wire_->perception(), &v1::Perception::Stub::Encode,
                                             request, kDefaultTimeout, Repeat::kSafe);
   return {FromProto(reply.mutable_latents()), FromProto(reply.mutable_centres())};
 }
 
-Images Client::Decode(const Tensor& latents, const Frames& anchors, const RenderOptions& options) {
+Images Client::Decode(const Tensor& latents, const Frames& anchors, const RenderOptions& options,
+                      const ModelRef& model) {
   v1::DecodeRequest request;
+  Name(model, request);
   *request.mutable_latents() = ToProto(latents);
   *request.mutable_frames() = ToProto(anchors);
   for (const Camera& camera : options.cameras) *request.add_cameras() = ToProto(camera);
@@ -152,8 +213,9 @@ Images Client::Decode(const Tensor& latents, const Frames& anchors, const Render
   return FromProto(reply.mutable_images());
 }
 
-FeatureTokens Client::Features(const Frames& frames) {
+FeatureTokens Client::Features(const Frames& frames, const ModelRef& model) {
   v1::FeaturesRequest request;
+  Name(model, request);
   *request.mutable_frames() = ToProto(frames);
   auto reply = wire_->Call<v1::FeaturesReply>(wire_->perception(), &v1::Perception::Stub::Features,
                                               request, kDefaultTimeout, Repeat::kSafe);

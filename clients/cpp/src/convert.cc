@@ -156,6 +156,29 @@ Spec FromProto(const v1::SimulatorSpec& proto) {
   return spec;
 }
 
+Model FromProto(const v1::Model& proto) {
+  return {
+      .model_id = proto.model_id(),
+      .checkpoint_digest = proto.checkpoint_digest(),
+      .checkpoint = proto.checkpoint(),
+      .state = static_cast<Model::State>(proto.state()),
+      .is_default = proto.is_default(),
+      .sessions = proto.sessions(),
+      .state_bytes = proto.state_bytes(),
+      .state_pool_bytes = proto.state_pool_bytes(),
+      .checkpoint_bytes = proto.checkpoint_bytes(),
+      .load_time = std::chrono::milliseconds(static_cast<int64_t>(Milliseconds(proto.load_time()))),
+      .error = proto.error(),
+      .device = proto.device()};
+}
+
+WarmUpTimes FromProto(const v1::WarmUpReply& proto) {
+  const auto us = [](const google::protobuf::Duration& time) {
+    return std::chrono::microseconds(static_cast<int64_t>(1000 * Milliseconds(time)));
+  };
+  return {us(proto.reset()), us(proto.step()), us(proto.render())};
+}
+
 ServerInfo FromProto(const v1::ServerInfo& proto) {
   return {.instance_id = proto.server_instance_id(),
           .version = proto.version(),

@@ -12,6 +12,7 @@
 #include "google/protobuf/map.h"
 #include "google/protobuf/repeated_field.h"
 #include "gwm/types.h"
+#include "gwm/v1/models.pb.h"
 #include "gwm/v1/scene.pb.h"
 #include "gwm/v1/server.pb.h"
 #include "gwm/v1/simulator.pb.h"
@@ -32,6 +33,8 @@ Tensor FromProto(v1::Tensor* tensor);
 std::map<std::string, Tensor> FromProto(google::protobuf::Map<std::string, v1::Tensor>* tensors);
 Images FromProto(v1::RenderedImages* images);
 Spec FromProto(const v1::SimulatorSpec& spec);
+Model FromProto(const v1::Model& model);
+WarmUpTimes FromProto(const v1::WarmUpReply& times);
 ServerInfo FromProto(const v1::ServerInfo& info);
 Limits FromProto(const v1::Limits& limits);
 ResetResult FromProto(v1::ResetReply* reply);

@@ -115,6 +115,10 @@ uint32_t Session::num_envs() const {
   RequireOpen(state_.get());
   return state_->num_envs;
 }
+const ModelRef& Session::model() const {
+  RequireOpen(state_.get());
+  return state_->model;
+}
 uint64_t Session::seed() const {
   RequireOpen(state_.get());
   return state_->seed;

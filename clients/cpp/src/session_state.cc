@@ -9,6 +9,7 @@ Session::State::State(const v1::Session& session)
     : id(session.session_id()),
       num_envs(session.num_envs()),
       seed(session.seed()),
+      model{session.model_id(), session.checkpoint_digest()},
       replays_calls_(session.replays_calls()),
       prefix_(internal::RandomName()),
       steps_(num_envs, 0) {

@@ -36,6 +36,7 @@ struct Session::State {
   const std::string id;
   uint32_t num_envs;
   const uint64_t seed;
+  const ModelRef model;
 
  private:
   const bool replays_calls_;

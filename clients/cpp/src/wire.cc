@@ -51,6 +51,7 @@ Wire::Wire(const std::string& address, const ClientOptions& options)
       channel_(MakeChannel(address, options)),
       simulator_(v1::Simulator::NewStub(channel_)),
       perception_(v1::Perception::NewStub(channel_)),
+      models_(v1::Models::NewStub(channel_)),
       server_(v1::Server::NewStub(channel_)) {}
 
 void Wire::SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout) const {

@@ -11,6 +11,7 @@
 
 #include "clients/cpp/src/status.h"
 #include "gwm/client.h"
+#include "gwm/v1/models.grpc.pb.h"
 #include "gwm/v1/perception.grpc.pb.h"
 #include "gwm/v1/server.grpc.pb.h"
 #include "gwm/v1/simulator.grpc.pb.h"
@@ -32,6 +33,7 @@ class Wire {
 
   v1::Simulator::Stub& simulator() { return *simulator_; }
   v1::Perception::Stub& perception() { return *perception_; }
+  v1::Models::Stub& models() { return *models_; }
   v1::Server::Stub& server() { return *server_; }
   grpc::Channel& channel() { return *channel_; }
   const std::string& client_id() const { return client_id_; }
@@ -76,6 +78,7 @@ class Wire {
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Simulator::Stub> simulator_;
   std::unique_ptr<v1::Perception::Stub> perception_;
+  std::unique_ptr<v1::Models::Stub> models_;
   std::unique_ptr<v1::Server::Stub> server_;
 };
 

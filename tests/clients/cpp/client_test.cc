@@ -1,83 +1,12 @@
-// The client library against an in-process server with scripted answers.
 #include "gwm/client.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <chrono>
 #include <future>
 #include <numeric>
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
 
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
-#include "tests/clients/cpp/scripted_server.h"
+#include "tests/clients/cpp/client_fixture.h"
 
 namespace gwm::client {
 namespace {
-
-using std::chrono::milliseconds;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-
-// The Error that `call` throws; a failure when it throws none.
-template <typename Call>
-std::optional<Error> ErrorOf(Call&& call) {
-  try {
-    std::forward<Call>(call)();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "the call did not throw";
-  return std::nullopt;
-}
-
-template <typename Detail>
-void AddDetail(const Detail& detail, google::rpc::Status* status) {
-  status->add_details()->PackFrom(detail);
-}
-
-grpc::Status StatusWithDetails() {
-  google::rpc::Status rich;
-  google::rpc::ErrorInfo info;
-  info.set_reason("BAD_TENSOR");
-  info.set_domain("gwm.v1");
-  google::rpc::BadRequest bad;
-  bad.add_field_violations()->set_field("actions");
-  google::rpc::RetryInfo retry;
-  retry.mutable_retry_delay()->set_seconds(1);
-  retry.mutable_retry_delay()->set_nanos(500'000'000);
-  AddDetail(info, &rich);
-  AddDetail(bad, &rich);
-  AddDetail(retry, &rich);
-  return {grpc::StatusCode::INVALID_ARGUMENT, "actions[0] is nan", rich.SerializeAsString()};
-}
-
-Tensor Zeros(std::vector<int64_t> shape) {
-  Tensor tensor{DType::kF32, std::move(shape), {}};
-  tensor.data.assign(static_cast<size_t>(tensor.elements()) * sizeof(float), '\0');
-  return tensor;
-}
-
-class ClientTest : public ::testing::Test {
- protected:
-  ClientTest()
-      : client_(server_.address(),
-                {.timeout = milliseconds(20'000),
-                 .retry = {.sleep = [this](milliseconds wait) { waits_.push_back(wait); }}}) {
-    server_.session.set_session_id("abc");
-    server_.session.set_num_envs(2);
-    server_.session.set_seed(7);
-    server_.session.mutable_idle_ttl()->set_seconds(300);
-    server_.renewal.mutable_expires_in()->set_seconds(300);
-  }
-  ScriptedServer server_;
-  std::vector<milliseconds> waits_;
-  Client client_;
-};
 
 TEST_F(ClientTest, ReadsTheSpecFieldByField) {
   server_.spec.set_model_id("gwm-small");
@@ -106,6 +35,45 @@ TEST_F(ClientTest, ReadsTheSpecFieldByField) {
   EXPECT_EQ(spec.cameras[0].world_from_cam[15], 2.0F);
   EXPECT_EQ(spec.cameras[0].width, 64U);
   EXPECT_THAT(spec.rpcs, ElementsAre("Simulator.Step"));
+}
+
+TEST_F(ClientTest, SwapsModels) {
+  server_.model.set_model_id("gwm-small");
+  server_.model.set_checkpoint_digest("3fa9");
+  server_.model.set_state(v1::Model::STATE_DRAINING);
+  server_.model.set_sessions(2);
+  server_.model.mutable_load_time()->set_nanos(250'000'000);
+  const Model loaded = client_.LoadModel("next", {.expected_digest = "3fa9", .set_default = true});
+  EXPECT_EQ(loaded.model_id, "gwm-small");
+  EXPECT_EQ(loaded.load_time, milliseconds(250));
+  EXPECT_EQ(server_.load_request.checkpoint(), "next");
+  EXPECT_EQ(server_.load_request.expected_digest(), "3fa9");
+  EXPECT_TRUE(server_.load_request.set_default());
+  EXPECT_EQ(client_.UnloadModel("0b1c", {.drain = true, .grace = milliseconds(1500)}).state,
+            Model::State::kDraining);
+  EXPECT_EQ(server_.unload_request.checkpoint_digest(), "0b1c");
+  EXPECT_EQ(server_.unload_request.grace().nanos(), 500'000'000);
+  client_.UnloadModel("0b1c");
+  EXPECT_FALSE(server_.unload_request.has_grace());
+  client_.SetDefaultModel({.checkpoint_digest = "0b1c"});
+  EXPECT_EQ(server_.default_request.checkpoint_digest(), "0b1c");
+  ASSERT_EQ(client_.ListModels().size(), 1U);
+  EXPECT_EQ(client_.GetModel().sessions, 2U);
+  server_.warm_up_reply.mutable_step()->set_nanos(1'500'000);
+  EXPECT_EQ(client_.WarmUp({}, 4).step, std::chrono::microseconds(1500));
+  EXPECT_EQ(server_.warm_up_request.rows(), 4U);
+}
+
+TEST_F(ClientTest, CallsNameTheModelThatTheyMean) {
+  const ModelRef second{.model_id = "gwm-small", .checkpoint_digest = "3fa9"};
+  client_.GetSpec(second);
+  EXPECT_EQ(server_.spec_request.checkpoint_digest(), "3fa9");
+  server_.session.set_checkpoint_digest("3fa9");
+  const Session session = client_.CreateSession({.spillable = true, .model = second});
+  EXPECT_EQ(server_.create_request.model_id(), "gwm-small");
+  EXPECT_EQ(server_.create_request.checkpoint_digest(), "3fa9");
+  EXPECT_TRUE(server_.create_request.spillable());
+  EXPECT_EQ(session.model().checkpoint_digest, "3fa9");
 }
 
 TEST_F(ClientTest, ReadsServerInfoAndLimits) {
@@ -434,163 +402,6 @@ TEST_F(ClientTest, EncodesDecodesAndReadsFeatures) {
   const Images images = client_.Decode(tokens.latents, frames, {.outputs = {RenderOutput::kDepth}});
   EXPECT_THAT(images.depth.values<float>(), ElementsAre(0.5F));
   EXPECT_EQ(server_.decode_request.latents().data(), tokens.latents.data);
-}
-
-TEST_F(ClientTest, ThrowsCodeReasonFieldAndRetryDelayOfTheServer) {
-  Session session = client_.CreateSession();
-  server_.status = StatusWithDetails();
-  const auto error = ErrorOf([&] { session.Step(Zeros({2, 4})); });
-  server_.status = grpc::Status::OK;
-  ASSERT_TRUE(error);
-  EXPECT_EQ(error->code(), Code::kInvalidArgument);
-  EXPECT_EQ(error->reason(), "BAD_TENSOR");
-  EXPECT_EQ(error->field(), "actions");
-  EXPECT_EQ(error->message(), "actions[0] is nan");
-  EXPECT_EQ(error->retry_after(), milliseconds(1500));
-  EXPECT_TRUE(error->retriable());
-  EXPECT_STREQ(error->what(), "INVALID_ARGUMENT/BAD_TENSOR (actions): actions[0] is nan");
-}
-
-TEST_F(ClientTest, KeepsCodeAndMessageWhenTheDetailsAreGarbage) {
-  server_.status = {grpc::StatusCode::NOT_FOUND, "gone", std::string("\x1a\xff\xff\xff\x7fzz")};
-  const auto error = ErrorOf([&] { client_.GetSpec(); });
-  EXPECT_EQ(error->code(), Code::kNotFound);
-  EXPECT_EQ(error->message(), "gone");
-  EXPECT_EQ(error->reason(), "");
-  EXPECT_FALSE(error->retriable());
-}
-
-TEST_F(ClientTest, ReadsEpisodesThatBeganByThemselves) {
-  Session session = client_.CreateSession({.auto_reset = AutoReset::kSameStep});
-  EXPECT_EQ(server_.create_request.auto_reset(), v1::AUTO_RESET_SAME_STEP);
-  *server_.step_reply.mutable_reset() = BoolTensor({2}, {false, true});
-  server_.step_reply.add_episode(3);
-  server_.step_reply.add_episode(4);
-  v1::FinalRows& last = *server_.step_reply.mutable_final();
-  last.add_rows(1);
-  last.add_step_index(50);
-  (*last.mutable_observations())["latent"] = FloatTensor({1, 2}, {0.5F, -1.0F});
-  const StepResult step = session.Step(Zeros({2, 4}));
-  EXPECT_THAT(step.reset, ElementsAre(false, true));
-  EXPECT_THAT(step.episode, ElementsAre(3, 4));
-  EXPECT_THAT(step.final_rows.rows, ElementsAre(1));
-  EXPECT_THAT(step.final_rows.step_index, ElementsAre(50));
-  EXPECT_THAT(step.final_rows.observations.at("latent").values<float>(), ElementsAre(0.5F, -1.0F));
-}
-
-TEST_F(ClientTest, NamesEachStepAndSaysWhereTheEnvironmentsAre) {
-  server_.session.set_replays_calls(true);
-  Session session = client_.CreateSession();
-  session.Reset();
-  EXPECT_FALSE(server_.reset_request.context().request_id().empty());
-  server_.step_reply.add_step_index(1);
-  session.Step(Zeros({1, 4}), {.env_ids = {1}});
-  const std::string first = server_.step_request.context().request_id();
-  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(0));
-  session.Step(Zeros({2, 4}));
-  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(0, 1));
-  EXPECT_NE(server_.step_request.context().request_id(), first);
-  session.Reset({.env_ids = {1}});
-  server_.step_reply.clear_step_index();
-  session.Step(Zeros({1, 4}), {.env_ids = {1}});
-  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(0));
-  server_.session.add_envs()->set_step_index(8);
-  server_.session.add_envs()->set_step_index(9);
-  EXPECT_THAT(session.Resync(), ElementsAre(8, 9));
-  session.Step(Zeros({2, 4}));
-  EXPECT_THAT(server_.step_request.expected_step(), ElementsAre(8, 9));
-}
-
-TEST_F(ClientTest, SendsAStepWhoseReplyWasLostAgainAsItWas) {
-  server_.session.set_replays_calls(true);
-  Session session = client_.CreateSession();
-  server_.lost_replies = 2;
-  server_.step_reply.set_replayed(true);
-  EXPECT_TRUE(session.Step(Zeros({2, 4})).replayed);
-  ASSERT_EQ(server_.step_requests.size(), 3U);
-  EXPECT_EQ(server_.step_requests[0].SerializeAsString(),
-            server_.step_requests[2].SerializeAsString());
-  ASSERT_EQ(waits_.size(), 2U);
-  EXPECT_GE(waits_[0], milliseconds(25));
-  EXPECT_LE(waits_[1], milliseconds(100));
-}
-
-TEST_F(ClientTest, NeverRepeatsAStepThatTheServerWouldCarryOutTwice) {
-  Session session = client_.CreateSession();
-  server_.lost_replies = 1;
-  EXPECT_EQ(ErrorOf([&] { session.Step(Zeros({2, 4})); })->code(), Code::kUnavailable);
-  EXPECT_EQ(server_.step_requests.size(), 1U);
-  EXPECT_EQ(server_.step_request.context().request_id(), "");
-  EXPECT_EQ(server_.step_request.expected_step_size(), 0);
-}
-
-TEST_F(ClientTest, GivesUpAfterTheLastAttemptAndAtAConflict) {
-  server_.session.set_replays_calls(true);
-  Session session = client_.CreateSession();
-  server_.lost_replies = 10;
-  EXPECT_EQ(ErrorOf([&] { session.Step(Zeros({2, 4})); })->code(), Code::kUnavailable);
-  EXPECT_EQ(server_.step_requests.size(), 4U);
-  server_.lost_status = {grpc::StatusCode::ABORTED, "expected_step[0]: 3"};
-  EXPECT_EQ(ErrorOf([&] { session.Step(Zeros({2, 4})); })->code(), Code::kAborted);
-  EXPECT_EQ(server_.step_requests.size(), 5U);
-}
-
-TEST_F(ClientTest, WaitsAsLongAsTheServerAsksAndNotBeyondTheTimeout) {
-  server_.session.set_replays_calls(true);
-  Session session = client_.CreateSession();
-  server_.lost_replies = 1;
-  server_.pushback_ms = "700";
-  session.Step(Zeros({2, 4}));
-  EXPECT_THAT(waits_, ElementsAre(milliseconds(700)));
-  for (const char* pushback : {"-1", "soon", "3600000"}) {
-    server_.lost_replies = 1;
-    server_.pushback_ms = pushback;
-    EXPECT_EQ(ErrorOf([&] { session.Step(Zeros({2, 4})); })->code(), Code::kUnavailable);
-  }
-  EXPECT_EQ(waits_.size(), 1U);
-}
-
-TEST_F(ClientTest, GivesUpAtTheDeadlineOfTheCall) {
-  Session session = client_.CreateSession();
-  std::promise<void> answered;
-  server_.step_waits_for = answered.get_future().share();
-  const auto error = ErrorOf([&] { session.Step(Zeros({2, 4}), {.timeout = milliseconds(50)}); });
-  answered.set_value();
-  EXPECT_EQ(error->code(), Code::kDeadlineExceeded);
-}
-
-TEST_F(ClientTest, ReportsAReplyWhoseTensorDoesNotFitItsShape) {
-  Session session = client_.CreateSession();
-  auto* reward = server_.step_reply.mutable_reward();
-  *reward = FloatTensor({2}, {1, 2});
-  reward->add_shape(3);
-  const auto error = ErrorOf([&] { session.Step(Zeros({2, 4})); });
-  EXPECT_EQ(error->code(), Code::kInternal);
-  EXPECT_EQ(error->reason(), "BAD_REPLY");
-}
-
-TEST(ConnectionTest, SaysUnavailableWhenNobodyListens) {
-  Client client("127.0.0.1:1");
-  const auto error = ErrorOf([&] { client.WaitUntilConnected(milliseconds(100)); });
-  EXPECT_EQ(error->code(), Code::kUnavailable);
-  EXPECT_TRUE(error->retriable());
-  EXPECT_EQ(ErrorOf([&] { client.GetSpec(); })->code(), Code::kUnavailable);
-}
-
-TEST(TensorTest, RefusesTheWrongElementTypeAndTheWrongSize) {
-  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
-  const Tensor tensor = Tensor::From<float>({2, 3}, values);
-  EXPECT_EQ(tensor.elements(), 6);
-  EXPECT_EQ(tensor.values<float>()[5], 6);
-  EXPECT_THAT(ErrorOf([&] { (void)tensor.values<int32_t>(); })->message(), HasSubstr("f32"));
-  EXPECT_EQ(ErrorOf([&] { Tensor::From<float>({2, 4}, values); })->code(), Code::kInvalidArgument);
-}
-
-TEST(CodeNameTest, NamesEveryCodeAndSurvivesOthers) {
-  EXPECT_STREQ(CodeName(Code::kOk), "OK");
-  EXPECT_STREQ(CodeName(Code::kUnauthenticated), "UNAUTHENTICATED");
-  EXPECT_STREQ(CodeName(static_cast<Code>(99)), "UNKNOWN");
-  EXPECT_STREQ(CodeName(static_cast<Code>(-1)), "UNKNOWN");
 }
 
 }  // namespace

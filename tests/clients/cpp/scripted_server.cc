@@ -34,14 +34,16 @@ ScriptedServer::ScriptedServer(const std::string& socket_path) {
   }
   builder.RegisterService(static_cast<v1::Simulator::Service*>(this));
   builder.RegisterService(static_cast<v1::Perception::Service*>(this));
+  builder.RegisterService(static_cast<v1::Models::Service*>(this));
   builder.RegisterService(static_cast<v1::Server::Service*>(this));
   server_ = builder.BuildAndStart();
 }
 
 ScriptedServer::~ScriptedServer() { server_->Shutdown(std::chrono::system_clock::now()); }
 
-grpc::Status ScriptedServer::GetSpec(Context*, const v1::GetSpecRequest*,
+grpc::Status ScriptedServer::GetSpec(Context*, const v1::GetSpecRequest* request,
                                      v1::SimulatorSpec* reply) {
+  spec_request = *request;
   *reply = spec;
   return status;
 }
@@ -139,6 +141,39 @@ grpc::Status ScriptedServer::ImportState(Context*, const v1::ImportStateRequest*
 grpc::Status ScriptedServer::DropState(Context*, const v1::DropStateRequest* request,
                                        v1::DropStateReply*) {
   dropped_states.push_back(request->state_id());
+  return status;
+}
+grpc::Status ScriptedServer::ListModels(Context*, const v1::ListModelsRequest*,
+                                        v1::ListModelsReply* reply) {
+  *reply->add_models() = model;
+  return status;
+}
+grpc::Status ScriptedServer::GetModel(Context*, const v1::GetModelRequest*, v1::Model* reply) {
+  *reply = model;
+  return status;
+}
+grpc::Status ScriptedServer::LoadModel(Context*, const v1::LoadModelRequest* request,
+                                       v1::Model* reply) {
+  load_request = *request;
+  *reply = model;
+  return status;
+}
+grpc::Status ScriptedServer::UnloadModel(Context*, const v1::UnloadModelRequest* request,
+                                         v1::Model* reply) {
+  unload_request = *request;
+  *reply = model;
+  return status;
+}
+grpc::Status ScriptedServer::SetDefaultModel(Context*, const v1::SetDefaultModelRequest* request,
+                                             v1::Model* reply) {
+  default_request = *request;
+  *reply = model;
+  return status;
+}
+grpc::Status ScriptedServer::WarmUp(Context*, const v1::WarmUpRequest* request,
+                                    v1::WarmUpReply* reply) {
+  warm_up_request = *request;
+  *reply = warm_up_reply;
   return status;
 }
 grpc::Status ScriptedServer::Encode(Context*, const v1::EncodeRequest* request,

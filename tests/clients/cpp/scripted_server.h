@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "gwm/v1/models.grpc.pb.h"
 #include "gwm/v1/perception.grpc.pb.h"
 #include "gwm/v1/server.grpc.pb.h"
 #include "gwm/v1/simulator.grpc.pb.h"
@@ -24,9 +25,10 @@ namespace gwm::client {
 v1::Tensor FloatTensor(std::vector<int64_t> shape, std::vector<float> values);
 v1::Tensor BoolTensor(std::vector<int64_t> shape, std::vector<bool> values);
 
-// Serves the three services on a free loopback port. Members may be changed between calls.
+// Serves the four services on a free loopback port. Members may be changed between calls.
 class ScriptedServer final : public v1::Simulator::Service,
                              public v1::Perception::Service,
+                             public v1::Models::Service,
                              public v1::Server::Service {
  public:
   // socket_path: listens there too, unless empty.
@@ -56,6 +58,8 @@ class ScriptedServer final : public v1::Simulator::Service,
   v1::ForkReply fork_reply;
   v1::PlanReply plan_reply;
   v1::ObserveReply observe_reply;
+  v1::Model model;
+  v1::WarmUpReply warm_up_reply;
   v1::EncodeReply encode_reply;
   v1::DecodeReply decode_reply;
   v1::FeaturesReply features_reply;
@@ -71,6 +75,11 @@ class ScriptedServer final : public v1::Simulator::Service,
   v1::ObserveRequest observe_request;
   std::vector<std::string> dropped_states;
   v1::ImagineRequest imagine_request;
+  v1::GetSpecRequest spec_request;
+  v1::LoadModelRequest load_request;
+  v1::UnloadModelRequest unload_request;
+  v1::SetDefaultModelRequest default_request;
+  v1::WarmUpRequest warm_up_request;
   v1::EncodeRequest encode_request;
   v1::DecodeRequest decode_request;
   std::vector<std::string> closed_sessions;
@@ -99,6 +108,12 @@ class ScriptedServer final : public v1::Simulator::Service,
   // "imported BLOB".
   grpc::Status ImportState(Context*, const v1::ImportStateRequest*, v1::ImportStateReply*) override;
   grpc::Status DropState(Context*, const v1::DropStateRequest*, v1::DropStateReply*) override;
+  grpc::Status ListModels(Context*, const v1::ListModelsRequest*, v1::ListModelsReply*) override;
+  grpc::Status GetModel(Context*, const v1::GetModelRequest*, v1::Model*) override;
+  grpc::Status LoadModel(Context*, const v1::LoadModelRequest*, v1::Model*) override;
+  grpc::Status UnloadModel(Context*, const v1::UnloadModelRequest*, v1::Model*) override;
+  grpc::Status SetDefaultModel(Context*, const v1::SetDefaultModelRequest*, v1::Model*) override;
+  grpc::Status WarmUp(Context*, const v1::WarmUpRequest*, v1::WarmUpReply*) override;
   grpc::Status Encode(Context*, const v1::EncodeRequest*, v1::EncodeReply*) override;
   grpc::Status Decode(Context*, const v1::DecodeRequest*, v1::DecodeReply*) override;
   grpc::Status Features(Context*, const v1::FeaturesRequest*, v1::FeaturesReply*) override;

@@ -58,7 +58,15 @@ TEST(StopSignalTest, ReportsASignalInsteadOfDying) {
   const StopSignal stop;
   EXPECT_FALSE(stop.Wait(absl::ZeroDuration()).has_value());
   raise(SIGTERM);
-  EXPECT_EQ(stop.Wait(absl::Seconds(10)), SIGTERM);
+  EXPECT_EQ(stop.Wait(absl::Seconds(10)), StopSignal::Event::kTerminate);
+  raise(SIGINT);
+  EXPECT_EQ(stop.Wait(absl::Seconds(10)), StopSignal::Event::kInterrupt);
+}
+
+TEST(StopSignalTest, CanBeWoken) {
+  const StopSignal stop;
+  stop.Wake();
+  EXPECT_EQ(stop.Wait(absl::Seconds(10)), StopSignal::Event::kWake);
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ void FillAll(Message& message, int& next) {
       reflection.SetUInt64(&message, field, static_cast<uint64_t>(next));
     } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_INT64) {
       reflection.SetInt64(&message, field, next);
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+      reflection.SetBool(&message, field, true);
     }
   }
 }
@@ -46,6 +48,7 @@ TEST(ConfigTest, EveryFieldIsTranslated) {
   for (auto* duration : {config.mutable_drain_timeout(), config.mutable_lame_duck()}) {
     duration->set_nanos(7);
   }
+  config.mutable_drain_timeout()->set_seconds(1000);
   const auto options = FromProto(config);
   ASSERT_TRUE(options.ok()) << options.status();
   google::protobuf::util::MessageDifferencer differencer;
@@ -61,7 +64,8 @@ TEST(ConfigTest, AnEmptyFileMeansTheDefaults) {
   ASSERT_TRUE(options.ok());
   EXPECT_EQ(options->listen, std::vector<std::string>{"127.0.0.1:50051"});
   EXPECT_EQ(options->limits.max_sessions, 256u);
-  EXPECT_EQ(options->drain_timeout, absl::Seconds(25));
+  EXPECT_EQ(options->drain.timeout, absl::Seconds(25));
+  EXPECT_EQ(options->drain.lame_duck, absl::Seconds(5));
 }
 
 TEST(ConfigTest, PrintedTextParsesToTheSame) {
@@ -82,8 +86,12 @@ TEST(ConfigTest, ValuesThatCannotBeNameTheirField) {
            {"device: \"tpu\"", "device"},
            {"log_level: \"loud\"", "log_level"},
            {"drain_timeout { seconds: -1 }", "drain_timeout"},
+           {"drain_timeout { seconds: 4 }", "drain_timeout"},
+           {"limits { slow_reader_timeout { nanos: 1 } }", "slow_reader_timeout"},
            {"limits { max_envs_per_session: 100000 }", "max_envs_per_session"},
            {"limits { default_idle_ttl { nanos: 1 } }", "default_idle_ttl"},
+           {"limits { max_quantum { seconds: 0 } }", "max_quantum"},
+           {"limits { training_share_percent: 91 }", "training_share_percent"},
            {"limits { max_message_bytes: 9999999999 }", "max_message_bytes"}}) {
     const auto config = ParseConfigText(text);
     ASSERT_TRUE(config.ok()) << text;

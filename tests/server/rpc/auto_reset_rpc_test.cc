@@ -66,7 +66,7 @@ TEST_F(AutoResetRpcTest, TheNextStepIgnoresItsActionAndBeginsTheNextEpisode) {
   EXPECT_THAT(next.episode(), ElementsAre(0, 1));
   EXPECT_EQ(next.pool_indices_size(), 2);
   EXPECT_FALSE(next.has_final());
-  EXPECT_EQ(controls_->Batches().size(), batches.size() + 1);
+  EXPECT_EQ(controls_->Batches().size(), batches.size() + 2);  // the calls of one step
   EXPECT_EQ(controls_->Batches().back(), 1);
   const std::string start = SecondStart(2), seen = next.observations().at("latent").data();
   EXPECT_EQ(seen.substr(seen.size() / 2), start.substr(start.size() / 2));

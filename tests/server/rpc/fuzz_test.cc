@@ -223,6 +223,7 @@ class FuzzTest : public ServerTest {
     v1::GetSpecRequest spec;
     spec.set_model_id("fake");
     AddStateSeeds(id, seeds);
+    AddModelSeeds(seeds);
     add("Simulator/CreateSession", create);
     add("Simulator/GetSession", get);
     add("Simulator/Reset", reset_pool);
@@ -300,6 +301,26 @@ class FuzzTest : public ServerTest {
     add("Simulator/Step", step);
     add("Simulator/RenewSession", renew);
     add("Simulator/ListSessions", list);
+  }
+
+  // Of calls on models. Nothing can be loaded here: the server has no checkpoint root.
+  void AddModelSeeds(std::vector<Seed>& seeds) {
+    const auto add = [&](const std::string& method, auto request) {
+      seeds.push_back({method, std::make_shared<decltype(request)>(request)});
+    };
+    v1::GetModelRequest get;
+    get.set_model_id("fake");
+    v1::LoadModelRequest load;
+    load.set_checkpoint("next");
+    load.set_expected_digest("4567");
+    v1::SetDefaultModelRequest set_default;
+    set_default.set_checkpoint_digest("0123abcd");
+    v1::WarmUpRequest warm_up;
+    warm_up.set_rows(2);
+    add("Models/GetModel", get);
+    add("Models/LoadModel", load);
+    add("Models/SetDefaultModel", set_default);
+    add("Models/WarmUp", warm_up);
   }
 
   // Documented, and no bug of ours.

@@ -139,7 +139,7 @@ TEST_F(ReplayRpcTest, ARepetitionThatArrivesWhileTheFirstRunsGetsItsReply) {
   while (server_->queue_length() < 1) std::this_thread::yield();
   controls_->gate.Open();
   EXPECT_NE(replayed[0].get(), replayed[1].get());
-  EXPECT_EQ(controls_->Batches().size(), 1u);
+  EXPECT_EQ(controls_->Batches().size(), 2u);  // the calls of one step
 }
 
 TEST_F(ReplayRpcTest, AFailedStepIsNotRemembered) {
@@ -183,7 +183,7 @@ TEST_F(ReplayRpcTest, RepliesAreKeptUpToTheLimitThatGetLimitsShows) {
 }
 
 TEST_F(ReplayRpcTest, ARefusalThatMayBeRetriedTellsGrpcWhenToo) {
-  server_->BeginDrain();
+  server_->RefuseCalls();
   grpc::ClientContext context;
   v1::Session session;
   EXPECT_FALSE(simulator_->CreateSession(&context, {}, &session).ok());

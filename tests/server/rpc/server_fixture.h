@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "gwm/v1/models.grpc.pb.h"
 #include "gwm/v1/perception.grpc.pb.h"
 #include "gwm/v1/server.grpc.pb.h"
 #include "gwm/v1/simulator.grpc.pb.h"
@@ -35,13 +36,16 @@ class ServerTest : public ::testing::Test {
   void StartServer() {
     server_.reset();
     options_.listen = {"127.0.0.1:0"};
+    options_.warm_up_time = absl::ZeroDuration();
     auto server =
         Server::Start({.options = options_,
                        .world = [controls = controls_] { return fakes::MakeFakeWorld(controls); },
+                       .open = open_,
                        .clock = &clock_,
                        .log = &log_,
                        .random = CountingRandom(1000 * ++starts_),
-                       .version = "1.2.3"});
+                       .version = "1.2.3",
+                       .on_drain_call = [this] { ++drain_calls_; }});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     // A channel of its own per server: none is left from an earlier test.
@@ -52,6 +56,7 @@ class ServerTest : public ::testing::Test {
                                          grpc::InsecureChannelCredentials(), arguments);
     simulator_ = v1::Simulator::NewStub(channel_);
     perception_ = v1::Perception::NewStub(channel_);
+    models_ = v1::Models::NewStub(channel_);
     info_ = v1::Server::NewStub(channel_);
   }
 
@@ -133,16 +138,27 @@ class ServerTest : public ::testing::Test {
     return positions;
   }
 
+  // The value of one line of /metrics: "name" or "name{label=\"value\",...}"; 0 when it is not
+  // there.
+  double Metric(const std::string& line) {
+    const std::string page = "\n" + server_->MetricsText();
+    const size_t start = page.find("\n" + line + " ");
+    return start == std::string::npos ? 0 : std::stod(page.substr(start + line.size() + 2));
+  }
+
   fakes::FakeClock clock_;
   Log log_{"off"};
   ServerOptions options_;
   std::shared_ptr<fakes::FakeWorldControls> controls_ =
       std::make_shared<fakes::FakeWorldControls>();
+  WorldOpener open_;  // of models that are loaded later; none by default
   uint64_t starts_ = 0;
+  std::atomic<int> drain_calls_ = 0;
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Simulator::Stub> simulator_;
   std::unique_ptr<v1::Perception::Stub> perception_;
+  std::unique_ptr<v1::Models::Stub> models_;
   std::unique_ptr<v1::Server::Stub> info_;
 };
 

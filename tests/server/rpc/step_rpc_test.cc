@@ -32,6 +32,33 @@ TEST_F(StepRpcTest, AddsActionsAndReportsEveryRow) {
                                          before[3] - 0.25f));
 }
 
+TEST_F(StepRpcTest, TheSamplerIsTheSessionsUnlessTheStepNamesAnother) {
+  v1::CreateSessionRequest create;
+  create.mutable_sampler()->set_calls(3);
+  create.mutable_sampler()->set_kind(v1::SAMPLER_KIND_HEUN);
+  const v1::Session session = Create(create);
+  EXPECT_EQ(session.sampler().calls(), 3u);
+  EXPECT_EQ(session.sampler().kind(), v1::SAMPLER_KIND_HEUN);
+  EXPECT_EQ(Create().sampler().kind(), v1::SAMPLER_KIND_EULER);
+  v1::ResetRequest reset;
+  reset.set_session_id(session.session_id());
+  v1::ResetReply begun;
+  ASSERT_TRUE(Reset(reset, &begun).ok());
+  const auto calls_of = [&](uint32_t calls, v1::SamplerKind kind) {
+    v1::StepRequest request = StepOf(session.session_id(), {0.0f});
+    request.set_sampler_calls(calls);
+    request.set_sampler_kind(kind);
+    v1::StepReply reply;
+    EXPECT_TRUE(Step(request, &reply).ok());
+    return reply.timing().sampler_calls();
+  };
+  // Two denoiser calls per noise level but the last.
+  EXPECT_EQ(calls_of(0, v1::SAMPLER_KIND_UNSPECIFIED), 5u);
+  EXPECT_EQ(calls_of(2, v1::SAMPLER_KIND_UNSPECIFIED), 3u);
+  EXPECT_EQ(calls_of(0, v1::SAMPLER_KIND_EULER), 3u);
+  EXPECT_EQ(calls_of(1, v1::SAMPLER_KIND_HEUN), 1u);
+}
+
 TEST_F(StepRpcTest, StepsTheNamedEnvironmentsAloneInTheirOrder) {
   const std::string id = Ready(3);
   const auto before = Positions(id);
@@ -93,6 +120,10 @@ TEST_F(StepRpcTest, RejectsBadRequestsAndChangesNothing) {
        "observations[0]"},
       {[](auto& r) { r.set_sampler_calls(5); }, grpc::INVALID_ARGUMENT, "BAD_FIELD",
        "sampler_calls"},
+      {[](auto& r) { r.set_sampler_kind(static_cast<v1::SamplerKind>(9)); }, grpc::INVALID_ARGUMENT,
+       "BAD_FIELD", "sampler_kind"},
+      {[](auto& r) { r.mutable_context()->set_priority(static_cast<v1::Priority>(9)); },
+       grpc::INVALID_ARGUMENT, "BAD_FIELD", "context.priority"},
       {[](auto& r) { *r.mutable_camera() = fakes::TestCamera(0, 4); }, grpc::INVALID_ARGUMENT,
        "BAD_FIELD", "camera.width"},
       {[](auto& r) { *r.mutable_camera() = fakes::TestCamera(4, 1u << 31); }, grpc::OUT_OF_RANGE,

@@ -8,6 +8,7 @@
 
 #include "server/session/session_table.h"
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_world.h"
 
 namespace gwm::server {
 namespace {
@@ -21,19 +22,27 @@ class SessionRacesTest : public ::testing::Test {
   SessionTableOptions Options() {
     return {.instance_id = "00000000000000aa",
             .max_sessions = kMaxSessions,
-            .max_envs = kMaxEnvs,
-            .max_state_bytes = kMaxEnvs,
+            .room = {.max_envs = kMaxEnvs},
             .clock = &clock_,
             .random = [this] { return ++random_; },
             .on_close = [this](CloseReason, absl::Duration) { ++closed_; }};
   }
-  static SessionConfig Config(uint32_t num_envs) {
-    return {.num_envs = num_envs, .idle_ttl = kTtl, .max_lifetime = absl::Hours(100'000)};
+  SessionConfig Config(uint32_t num_envs) const {
+    return {.world = world_,
+            .num_envs = num_envs,
+            .idle_ttl = kTtl,
+            .max_lifetime = absl::Hours(100'000)};
+  }
+  static WorldHandle RoomyWorld() {
+    const auto controls = std::make_shared<fakes::FakeWorldControls>();
+    controls->pool_states = 4 * kMaxEnvs;
+    return std::make_shared<ServedWorld>(fakes::MakeFakeWorld(controls));
   }
 
   fakes::FakeClock clock_;
   std::atomic<uint64_t> random_ = 0;
   std::atomic<uint64_t> closed_ = 0;
+  const WorldHandle world_ = RoomyWorld();
   SessionTable table_{Options()};
 };
 

@@ -8,6 +8,7 @@
 #include "server/base/error.h"
 #include "server/session/reaper.h"
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_world.h"
 
 namespace gwm::server {
 namespace {
@@ -17,9 +18,7 @@ class SessionTableTest : public ::testing::Test {
   SessionTableOptions Options() {
     return {.instance_id = "00000000000000aa",
             .max_sessions = 4,
-            .max_envs = 8,
-            .max_state_bytes = 800,
-            .state_bytes = 100,
+            .room = {.max_envs = 8, .max_state_bytes = 800},
             .max_tombstones = 2,
             .tombstone_ttl = absl::Hours(1),
             .clock = &clock_,
@@ -29,15 +28,20 @@ class SessionTableTest : public ::testing::Test {
                   closed_.push_back({reason, lifetime});
                 }};
   }
-  static SessionConfig Config(uint32_t num_envs = 1) {
-    return {
-        .num_envs = num_envs, .idle_ttl = absl::Seconds(10), .max_lifetime = absl::Seconds(100)};
+  SessionConfig Config(uint32_t num_envs = 1) const {
+    return {.world = world_,
+            .num_envs = num_envs,
+            .idle_ttl = absl::Seconds(10),
+            .max_lifetime = absl::Seconds(100)};
   }
   std::string Create(uint32_t num_envs = 1) {
     auto session = table_->Create(Config(num_envs));
     return session.ok() ? (*session)->id() : "";
   }
 
+  // Its states have 100 bytes.
+  WorldHandle world_ = std::make_shared<ServedWorld>(
+      fakes::MakeFakeWorld(std::make_shared<fakes::FakeWorldControls>()));
   fakes::FakeClock clock_;
   uint64_t random_ = 0;
   std::vector<std::pair<CloseReason, absl::Duration>> closed_;
@@ -63,7 +67,7 @@ TEST_F(SessionTableTest, CountsEnvironmentsAgainstTheQuota) {
 
 TEST_F(SessionTableTest, CountsBytesOfStatesAgainstTheQuota) {
   SessionTableOptions options = Options();
-  options.max_state_bytes = 550;
+  options.room.max_state_bytes = 550;
   table_.emplace(options);
   EXPECT_FALSE(Create(3).empty());
   EXPECT_EQ(table_->counts().state_bytes, 300u);
@@ -187,7 +191,7 @@ TEST_F(SessionTableTest, TheTableClosesWhatIsLeft) {
 }
 
 TEST_F(SessionTableTest, TheReapersThreadEndsAtOnceWhenAsked) {
-  const Reaper reaper(&*table_, absl::Hours(1));
+  const Reaper reaper([] {}, absl::Hours(1));
 }
 
 }  // namespace

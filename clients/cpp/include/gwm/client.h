@@ -57,9 +57,22 @@ class GWM_CLIENT_EXPORT Client {
   // Asks grpc.health.v1: true when `service` ("" = the whole server) is serving.
   bool IsServing(const std::string& service = "");
 
-  Spec GetSpec();
+  Spec GetSpec(const ModelRef& model = {});
   ServerInfo GetServerInfo();
   Limits GetLimits();
+
+  // What is served, being loaded, on its way out, or failed to load.
+  std::vector<Model> ListModels();
+  Model GetModel(const ModelRef& model = {});
+  // Opens a folder below the server's root of checkpoints beside what is served; returns when it
+  // can be used. A version that is there already is returned as it is.
+  Model LoadModel(const std::string& checkpoint, const LoadModelOptions& options = {});
+  // Lets a version go: kUnloaded, or kDraining while sessions are on it.
+  Model UnloadModel(const std::string& checkpoint_digest, const UnloadModelOptions& options = {});
+  // The version for sessions that name none, from now on.
+  Model SetDefaultModel(const ModelRef& model);
+  // A real reset, step and render of `rows` environments; 0: 1.
+  WarmUpTimes WarmUp(const ModelRef& model = {}, uint32_t rows = 0);
 
   Session CreateSession(const SessionOptions& options = {});
   // A session that this client, or an earlier run under the same client_id, made; it is closed with
@@ -69,12 +82,13 @@ class GWM_CLIENT_EXPORT Client {
   std::vector<SessionSummary> ListSessions();
 
   // Images to latent tokens, of the newest frame.
-  LatentTokens Encode(const Frames& frames);
+  LatentTokens Encode(const Frames& frames, const ModelRef& model = {});
   // Latent tokens f32 [n, M, L] to images; `anchors` are the frames that the latents were encoded
   // from.
-  Images Decode(const Tensor& latents, const Frames& anchors, const RenderOptions& options = {});
+  Images Decode(const Tensor& latents, const Frames& anchors, const RenderOptions& options = {},
+                const ModelRef& model = {});
   // Hidden features of the dynamics model.
-  FeatureTokens Features(const Frames& frames);
+  FeatureTokens Features(const Frames& frames, const ModelRef& model = {});
 
  private:
   std::shared_ptr<internal::Wire> wire_;

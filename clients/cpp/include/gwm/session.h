@@ -35,6 +35,8 @@ class GWM_CLIENT_EXPORT Session {
 
   const std::string& id() const;
   uint32_t num_envs() const;
+  // The version of the model that the session stays on.
+  const ModelRef& model() const;
   // The root of the session's randomness: chosen by the server unless SessionOptions named one.
   uint64_t seed() const;
 

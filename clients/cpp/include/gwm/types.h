@@ -124,6 +124,48 @@ enum class AutoReset {
 };
 
 // In all options below: `timeout` 0 means the client's default.
+// One of the models that a server serves. Both empty: the default one. A digest names one version;
+// an id alone the default version if that is called so, else the one that was loaded last.
+struct ModelRef {
+  std::string model_id;
+  std::string checkpoint_digest;
+};
+
+// A version of a model.
+struct Model {
+  enum class State { kUnspecified, kLoading, kReady, kDraining, kFailed, kUnloaded };
+  std::string model_id;
+  std::string checkpoint_digest;
+  std::string checkpoint;  // folder, relative to the server's root of checkpoints
+  State state = State::kUnspecified;
+  bool is_default = false;
+  uint32_t sessions = 0;     // open on it
+  uint64_t state_bytes = 0;  // that they have set aside
+  uint64_t state_pool_bytes = 0;
+  uint64_t checkpoint_bytes = 0;
+  std::chrono::milliseconds load_time{0};
+  std::string error;  // why loading failed
+  std::string device;
+};
+
+struct LoadModelOptions {
+  std::string expected_digest;  // empty: any
+  bool set_default = false;
+  std::chrono::milliseconds timeout{600'000};
+};
+
+struct UnloadModelOptions {
+  bool drain = false;  // also while sessions are on it: it goes with the last of them
+  std::optional<std::chrono::milliseconds> grace;  // after it they are ended; absent: never
+};
+
+// On the device.
+struct WarmUpTimes {
+  std::chrono::microseconds reset{0};
+  std::chrono::microseconds step{0};
+  std::chrono::microseconds render{0};
+};
+
 struct SessionOptions {
   uint32_t num_envs = 1;
   std::optional<uint64_t> seed;           // absent: a random one
@@ -134,6 +176,8 @@ struct SessionOptions {
   float max_expected_error = 0;           // a step beyond it truncates the episode; 0: never
   AutoReset auto_reset = AutoReset::kNone;
   bool evictable = false;  // may be ended when another session needs the room
+  bool spillable = false;  // its states may wait in host memory while it is idle
+  ModelRef model;          // the session stays on this version
   std::chrono::milliseconds timeout{0};
 };
 

@@ -17,6 +17,7 @@ from gwm.errors import (
     UnavailableError,
     UnimplementedError,
 )
+from gwm.models import ModelInfo
 from gwm.register import register_envs
 from gwm.retry import RetryPolicy
 from gwm.session import Session
@@ -45,6 +46,7 @@ __all__ = [
     "GwmError",
     "Images",
     "InvalidRequestError",
+    "ModelInfo",
     "NotFoundError",
     "PreconditionError",
     "ResourceExhaustedError",

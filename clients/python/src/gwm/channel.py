@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 from gwm._generated import (
+    models_pb2_grpc,
     perception_pb2_grpc,
     server_pb2,
     server_pb2_grpc,
@@ -113,6 +114,7 @@ class Connection:
         self._stubs = {
             "simulator": simulator_pb2_grpc.SimulatorStub(channel),
             "perception": perception_pb2_grpc.PerceptionStub(channel),
+            "models": models_pb2_grpc.ModelsStub(channel),
             "server": server_pb2_grpc.ServerStub(channel),
         }
 

@@ -16,6 +16,7 @@ import numpy as np
 from google.protobuf import duration_pb2
 from gwm._generated import perception_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.channel import DEFAULT_TIMEOUT_S, Connection
+from gwm.models import Models
 from gwm.render_fields import render_fields
 from gwm.retry import RetryPolicy
 from gwm.session import Session
@@ -60,6 +61,7 @@ class Client:
     ) -> None:
         self._connection = Connection(address, timeout_s, retry or RetryPolicy())
         self.client_id = secrets.token_hex(16) if client_id is None else client_id
+        self.models = Models(self._connection)
         self._spec: Spec | None = None
 
     @property
@@ -74,13 +76,18 @@ class Client:
     # --- the server -----------------------------------------------------------------------------------------
 
     def spec(self, *, refresh: bool = False) -> Spec:
-        """What is served: shapes, ranges, options. Asked once, then remembered."""
+        """What the default model serves: shapes, ranges, options. Asked once, then remembered."""
         if self._spec is None or refresh:
             reply = self._connection.call(
                 "simulator", "GetSpec", simulator_pb2.GetSpecRequest(), idempotent=True
             )
             self._spec = _spec_from_proto(reply)
         return self._spec
+
+    def spec_of(self, model_id: str = "", checkpoint_digest: str = "") -> Spec:
+        """The same of one of several models; not remembered."""
+        request = simulator_pb2.GetSpecRequest(model_id=model_id, checkpoint_digest=checkpoint_digest)
+        return _spec_from_proto(self._connection.call("simulator", "GetSpec", request, idempotent=True))
 
     def server_info(self) -> ServerInfo:
         reply = self._connection.call(
@@ -101,6 +108,19 @@ class Client:
         """The server's gwm.v1.Limits message."""
         return self._connection.call("server", "GetLimits", server_pb2.GetLimitsRequest(), idempotent=True)
 
+    def drain(self, *, lame_duck_s: float | None = None, timeout_s: float | None = None) -> Any:
+        """Takes the server out of service and ends it; returns the gwm.v1.DrainReply at once.
+
+        Calls are taken for `lame_duck_s` more; what still runs `timeout_s` from now is cancelled. None: as
+        the server is configured.
+        """
+        request = server_pb2.DrainRequest()
+        if lame_duck_s is not None:
+            request.lame_duck.FromNanoseconds(round(lame_duck_s * 1e9))
+        if timeout_s is not None:
+            request.timeout.FromNanoseconds(round(timeout_s * 1e9))
+        return self._connection.call("server", "Drain", request, idempotent=True)
+
     # --- sessions -------------------------------------------------------------------------------------------
 
     def create_session(
@@ -116,6 +136,7 @@ class Client:
         idle_ttl_s: float | None = None,
         max_lifetime_s: float | None = None,
         evictable: bool = False,
+        spillable: bool = False,
         model_id: str = "",
         checkpoint_digest: str = "",
     ) -> Session:
@@ -128,7 +149,10 @@ class Client:
         max_episode_steps: steps after which an episode is truncated, 0 for never. max_expected_error: a step
         whose expected_error exceeds it truncates the episode too, 0 for never (needs
         spec().tells_expected_error). idle_ttl_s: the session expires this long after its last call.
-        evictable: it may also be ended when another session needs the room.
+        evictable: it may also be ended when another session needs the room. spillable: its states may wait in
+        host memory instead while it is idle; its next call brings them back as they were.
+        model_id, checkpoint_digest: which of the served models (see Models); both empty for the default one.
+        The session stays on that version.
         """
         if auto_reset not in AUTO_RESETS:
             raise ValueError(f"auto_reset is {auto_reset!r}; allowed are {', '.join(AUTO_RESETS)}")
@@ -145,6 +169,7 @@ class Client:
             idle_ttl=_duration(idle_ttl_s),
             max_lifetime=_duration(max_lifetime_s),
             evictable=evictable,
+            spillable=spillable,
             context=simulator_pb2.RequestContext(client_id=self.client_id),
         )
         reply = self._connection.call("simulator", "CreateSession", request, idempotent=False)
@@ -177,9 +202,11 @@ class Client:
 
     # --- perception -----------------------------------------------------------------------------------------
 
-    def encode(self, frames: RgbdFrames) -> Encoded:
+    def encode(self, frames: RgbdFrames, *, model_id: str = "", checkpoint_digest: str = "") -> Encoded:
         """RGB-D frames -> latent tokens of the newest frame, with their places in the world."""
-        request = perception_pb2.EncodeRequest(frames=frames.to_proto())
+        request = perception_pb2.EncodeRequest(
+            frames=frames.to_proto(), model_id=model_id, checkpoint_digest=checkpoint_digest
+        )
         reply = self._connection.call("perception", "Encode", request, idempotent=True)
         return Encoded(from_tensor(reply.latents), from_tensor(reply.centres))
 
@@ -191,9 +218,13 @@ class Client:
         cameras: Sequence[Camera] = (),
         outputs: Sequence[str] = ("rgb",),
         rgb_dtype: str = "u8",
+        model_id: str = "",
+        checkpoint_digest: str = "",
     ) -> Images:
         """Latent tokens f32 [n, M, L] -> images, over the frames that they were encoded from."""
         request = perception_pb2.DecodeRequest(
+            model_id=model_id,
+            checkpoint_digest=checkpoint_digest,
             latents=to_tensor(latents, np.float32),
             frames=frames.to_proto(),
             **render_fields(cameras, outputs, rgb_dtype),
@@ -201,9 +232,13 @@ class Client:
         reply = self._connection.call("perception", "Decode", request, idempotent=True)
         return Images.from_proto(reply.images)
 
-    def features(self, frames: RgbdFrames) -> FeatureTokens:
+    def features(
+        self, frames: RgbdFrames, *, model_id: str = "", checkpoint_digest: str = ""
+    ) -> FeatureTokens:
         """RGB-D frames -> hidden features of the dynamics model."""
-        request = perception_pb2.FeaturesRequest(frames=frames.to_proto())
+        request = perception_pb2.FeaturesRequest(
+            frames=frames.to_proto(), model_id=model_id, checkpoint_digest=checkpoint_digest
+        )
         reply = self._connection.call("perception", "Features", request, idempotent=True)
         return FeatureTokens(from_tensor(reply.features), from_tensor(reply.centres))
 

@@ -53,6 +53,9 @@ class Session:
         self.server_instance_id: str = reply.server_instance_id
         self.num_envs: int = reply.num_envs
         self.seed: int = reply.seed
+        # The version of the model that the session stays on.
+        self.model_id: str = reply.model_id
+        self.checkpoint_digest: str = reply.checkpoint_digest
         self.observations: tuple[str, ...] = tuple(reply.observations)
         self.max_episode_steps: int = reply.max_episode_steps
         self.max_expected_error: float = reply.max_expected_error

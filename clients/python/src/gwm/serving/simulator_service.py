@@ -155,6 +155,10 @@ class SimulatorService:
             raise Refusal(
                 "BAD_FIELD", f"is {request.sampler_calls}; a real environment has no sampler", "sampler_calls"
             )
+        if request.sampler_kind:
+            raise Refusal(
+                "BAD_FIELD", f"is {request.sampler_kind}; a real environment has no sampler", "sampler_kind"
+            )
         pose = None
         if request.HasField("camera"):
             pose = validate.camera_pose(request.camera, self._spec, "camera")
