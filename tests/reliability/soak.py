@@ -65,26 +65,28 @@ class Report:
 class Worker:
     """One client that knows where its environments must be."""
 
-    def __init__(self, address: str, seed: int, report: Report) -> None:
+    def __init__(self, address: str, seed: int, report: Report, stop: threading.Event) -> None:
+        self.stop = stop
         self.random = random.Random(seed)
         self.report = report
         self.client = gwm.Client(address, timeout_s=60, retry=PATIENT)
         self.session: gwm.Session | None = None
         self.x = np.zeros((ENVS, 2), np.float32)
 
-    def play(self, stop: threading.Event) -> None:
+    def play(self) -> None:
         acts = (self.step, self.step, self.step, self.stream, self.imagine, self.render, self.fork, self.plan)
         rare = (self.begin, self.forget, self.hurry, self.carry)
         self.begin()
-        while not stop.is_set():
+        while not self.stop.is_set():
             act = self.random.choice(rare if self.random.random() < 0.05 else acts)
             try:
                 act()
             except gwm.NotFoundError:
                 self.begin()  # it slept longer than its lease
             except Exception as error:  # every failure is a finding, whatever its kind
-                self.report.wrong.append(f"{act.__name__}: {error!r}")
-                self.begin()
+                if not self.stop.is_set():
+                    self.report.wrong.append(f"{act.__name__}: {error!r}")
+                    self.begin()
         self.client.close()
 
     def begin(self) -> None:
@@ -93,12 +95,13 @@ class Worker:
         self.session = None
         seed = self.random.randrange(1 << 30)
         # Without a name, a CreateSession whose reply got lost is not repeated; its lease takes it.
-        while self.session is None:
+        while self.session is None and not self.stop.is_set():
             with contextlib.suppress(gwm.UnavailableError):
                 self.session = self.client.create_session(
                     ENVS, seed=seed, observations=["latent"], idle_ttl_s=LEASE_S
                 )
-        self.reset()
+        if self.session is not None:
+            self.reset()
 
     def reset(self) -> None:
         assert self.session is not None
@@ -209,7 +212,7 @@ def soak(minutes: float, folder: Path, workers: int = 4, seed: int = 0) -> Repor
     stop = threading.Event()
     with fault_proxy(server.address, seed=seed) as proxy:
         threads = [
-            threading.Thread(target=Worker(proxy.address, seed + number, report).play, args=(stop,))
+            threading.Thread(target=Worker(proxy.address, seed + number, report, stop).play)
             for number in range(workers)
         ]
         threads.append(threading.Thread(target=kill_clients, args=(server.address, stop, report)))
@@ -221,6 +224,8 @@ def soak(minutes: float, folder: Path, workers: int = 4, seed: int = 0) -> Repor
         for thread in threads:
             thread.join()
         report.lost_replies = proxy.lost
+    if server.process.poll() is not None:
+        return report  # watch has said so
     report.free_after_s = server.await_sessions(0, LEASE_S + GRACE_S)
     report.check("state bytes at the end", server.metric("gwm_state_pool_used_bytes"), 0)
     report.check("exit status", server.stop(), 0)
@@ -236,6 +241,7 @@ def watch(seconds: float, server: FakeServer, proxy: FaultProxy, report: Report)
     while (passed_s := time.monotonic() - start_s) < seconds:
         if server.process.poll() is not None:
             report.wrong.append(f"the server ended with status {server.process.returncode}")
+            print(report.wrong[-1], flush=True)
             return
         if not rss and passed_s >= warm_s:
             rss = server.rss_bytes()
