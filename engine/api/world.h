@@ -21,6 +21,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "engine/api/types.h"
 
 namespace gwm {
@@ -138,7 +139,7 @@ struct LatentTokens {
 
 // Device-thread only: one thread makes all calls. Rows never influence each other: a row's result
 // is the same bits alone and in any batch (CPU). Malformed arguments give InvalidArgument; a full
-// pool gives ResourceExhausted.
+// pool gives ResourceExhausted. Unavailable: the device is lost, and no later call will succeed.
 class World {
  public:
   virtual ~World() = default;
@@ -153,6 +154,9 @@ class World {
   // without a call left have their results then. Requires calls_left() > 0 of each, all different.
   // An error, or an exception, leaves all of them where they were.
   virtual absl::Status Advance(std::span<StepInProgress* const> rows) = 0;
+  // Of the last Advance: what reward, success and expected error took of it. Zero: none was
+  // computed, or it is not known.
+  virtual absl::Duration HeadsTime() const { return absl::ZeroDuration(); }
   // All calls of a step at once.
   absl::StatusOr<std::vector<StepRow>> Step(const std::vector<StepRequest>& rows,
                                             const StepOptions& options);

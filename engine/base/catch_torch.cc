@@ -1,6 +1,7 @@
 #include "engine/base/catch_torch.h"
 
 #include <c10/util/Exception.h>
+#include <torch/cuda.h>
 
 #include <exception>
 #include <new>
@@ -23,6 +24,19 @@ bool IsHostAllocationFailure(const c10::Error& error) {
          std::string_view::npos;
 }
 
+// Errors of a kernel spoil the whole context: from then on every call fails. Errors of a launch's
+// arguments do not.
+bool IsDeviceLost(const c10::Error& error) {
+  const std::string_view text(error.what_without_backtrace());
+  if (text.find("CUDA error") == std::string_view::npos) return false;
+  try {
+    torch::cuda::synchronize();
+    return false;
+  } catch (...) {
+    return true;
+  }
+}
+
 }  // namespace
 
 absl::Status StatusOfCurrentException(std::string_view what) {
@@ -39,8 +53,9 @@ absl::Status StatusOfCurrentException(std::string_view what) {
   } catch (const c10::NotImplementedError& error) {
     return absl::UnimplementedError(Message(what, error));
   } catch (const c10::Error& error) {
-    return IsHostAllocationFailure(error) ? absl::ResourceExhaustedError(Message(what, error))
-                                          : absl::InternalError(Message(what, error));
+    if (IsHostAllocationFailure(error)) return absl::ResourceExhaustedError(Message(what, error));
+    return IsDeviceLost(error) ? absl::UnavailableError(Message(what, error))
+                               : absl::InternalError(Message(what, error));
   } catch (const std::bad_alloc& error) {
     return absl::ResourceExhaustedError(Message(what, error));
   } catch (const std::exception& error) {

@@ -18,6 +18,7 @@ namespace gwm {
 //   out of memory (device, host)       -> ResourceExhausted
 //   index, value, type, shape errors   -> InvalidArgument
 //   not implemented                    -> Unimplemented
+//   CUDA errors that stay              -> Unavailable: the device is lost
 //   anything else                      -> Internal
 // `what` names the operation and starts the message.
 absl::Status StatusOfCurrentException(std::string_view what);

@@ -50,6 +50,7 @@ class ModelWorld : public World {
   absl::StatusOr<std::vector<StepInProgressPtr>> BeginStep(const std::vector<StepRequest>& rows,
                                                            const StepOptions& options) override;
   absl::Status Advance(std::span<StepInProgress* const> rows) override;
+  absl::Duration HeadsTime() const override { return heads_time_; }
   absl::StatusOr<std::vector<RenderedView>> Render(const std::vector<RenderRequest>& rows,
                                                    const RenderOptions& options) override;
   absl::StatusOr<std::vector<Camera>> Cameras(const StatePtr& state) override;
@@ -96,6 +97,7 @@ class ModelWorld : public World {
   StateLayout layout_;
   std::shared_ptr<StatePool> pool_;
   WorldSpec spec_;
+  absl::Duration heads_time_;  // of the last Advance
 };
 
 }  // namespace gwm

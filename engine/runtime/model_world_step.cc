@@ -136,6 +136,7 @@ absl::Status ModelWorld::AdvanceTogether(std::span<ModelStep* const> rows,
 absl::Status ModelWorld::Advance(std::span<StepInProgress* const> rows) {
   return CatchTorch("Advance", [&]() -> absl::Status {
     torch::NoGradGuard no_grad;
+    heads_time_ = absl::ZeroDuration();
     std::vector<ModelStep*> steps;
     for (StepInProgress* row : rows) steps.push_back(static_cast<ModelStep*>(row));
     // On the CPU one row at a time: vectorised functions give the rest beyond the last full vector
@@ -147,7 +148,9 @@ absl::Status ModelWorld::Advance(std::span<StepInProgress* const> rows) {
       const size_t count = std::min(together, steps.size() - begin);
       GWM_RETURN_IF_ERROR(AdvanceTogether(std::span(steps).subspan(begin, count), moved));
     }
+    const absl::Time called_at = absl::Now();
     GWM_RETURN_IF_ERROR(FinishRows(moved, together));
+    heads_time_ = absl::Now() - called_at;
     for (Moved& move : moved) {
       move.row->sampler = std::move(move.sampler);
       move.row->cache = std::move(move.cache);

@@ -31,6 +31,7 @@ inline constexpr std::string_view kDeadline = "DEADLINE";
 inline constexpr std::string_view kCancelled = "CANCELLED";
 inline constexpr std::string_view kSlowReader = "SLOW_READER";
 inline constexpr std::string_view kDraining = "DRAINING";
+inline constexpr std::string_view kDeviceLost = "DEVICE_LOST";
 inline constexpr std::string_view kUnsupported = "UNSUPPORTED";
 inline constexpr std::string_view kNonFinite = "NON_FINITE";
 inline constexpr std::string_view kStateCorrupt = "STATE_CORRUPT";

@@ -56,6 +56,13 @@ struct DrainTimes {
   absl::Duration timeout = absl::Seconds(25);
 };
 
+// How the health of the device is judged; field by field in ServerConfig.
+struct HealthTimes {
+  absl::Duration probe_period = absl::Seconds(2);
+  absl::Duration timeout = absl::Seconds(5);
+  absl::Duration watchdog = absl::Seconds(10);  // zero: off
+};
+
 // Meaning: ServerConfig in proto/gwm/v1/config.proto, field by field.
 struct ServerOptions {
   std::vector<std::string> listen = {"127.0.0.1:50051"};
@@ -71,6 +78,7 @@ struct ServerOptions {
   std::string state_key_file;
   std::string checkpoint_root;
   absl::Duration warm_up_time = absl::Seconds(1);
+  HealthTimes health;
 };
 
 }  // namespace gwm::server

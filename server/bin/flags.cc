@@ -15,7 +15,7 @@ namespace {
 constexpr char kHelp[] = R"(gwm-server: serves a Gaussian world model over gRPC.
 
   gwm-server [flags]                 serve until SIGTERM or SIGINT
-  gwm-server --health ADDR           ask a server; exit 0 when it is SERVING
+  gwm-server --health ADDR           ask a server; exit 0 when it is alive
   gwm-server --print-config [flags]  print the resulting configuration and exit
   gwm-server --check [flags]         check configuration and checkpoint and exit
 
@@ -24,7 +24,7 @@ Flags (they win over the configuration file):
   --checkpoint=DIR          the checkpoint to serve at first              [checkpoints/gwm-small]
   --checkpoint-root=DIR     folder of those that LoadModel may name       [off]
   --device=auto|cpu|cuda    where to compute                              [auto]
-  --metrics-listen=ADDR     serve /metrics and /healthz over HTTP         [off]
+  --metrics-listen=ADDR     serve /metrics, /healthz, /livez over HTTP    [off]
   --episode-root=DIR        folder that Reset's episode paths lie in      [off]
   --state-key-file=FILE     seals state blobs with the key in this file   [off]
   --config=FILE             configuration, gwm.v1.ServerConfig in text format

@@ -12,6 +12,7 @@
 #include "server/bin/health_probe.h"
 #include "server/bin/load_config.h"
 #include "server/bin/process.h"
+#include "server/bin/serve.h"
 #include "server/bin/stop_signal.h"
 #include "server/convert/config.h"
 #include "server/rpc/server.h"
@@ -78,27 +79,6 @@ void Announce(const Server& server, const ServerOptions& options, const Log& log
   std::fflush(stdout);
 }
 
-// Serves until it is time to refuse calls, after a signal or Server.Drain. Returns whether somebody
-// is in a hurry: a second signal.
-bool ServeUntilRefusal(Server& server, const StopSignal& stop, const DrainTimes& times) {
-  int signals = 0;
-  while (true) {
-    const auto plan = server.drain_plan();
-    const auto event =
-        stop.Wait(plan.has_value() ? plan->refuse_at - absl::Now() : absl::InfiniteDuration());
-    if (!event.has_value()) {
-      if (plan.has_value() && absl::Now() >= plan->refuse_at) return false;
-      continue;
-    }
-    if (*event == StopSignal::Event::kWake) continue;
-    if (++signals > 1) return true;
-    // Nobody routes calls to a server at a terminal.
-    const bool at_terminal = *event == StopSignal::Event::kInterrupt;
-    server.BeginDrain(DrainTimes{.lame_duck = at_terminal ? absl::ZeroDuration() : times.lame_duck,
-                                 .timeout = times.timeout});
-  }
-}
-
 int Serve(const Flags& flags, const ServerOptions& options, const StopSignal& stop) {
   const SystemClock clock;
   const Log log(options.log_level);
@@ -109,7 +89,8 @@ int Serve(const Flags& flags, const ServerOptions& options, const StopSignal& st
                                .log = &log,
                                .random = SystemRandom(),
                                .version = GWM_VERSION,
-                               .on_drain_call = [&stop] { stop.Wake(); }});
+                               .on_drain_call = [&stop] { stop.Wake(); },
+                               .on_device_lost = [&stop] { stop.Wake(); }});
   if (!server.ok()) return Fail(server.status());
   Announce(**server, options, log);
   if (!flags.port_file.empty()) {
@@ -117,12 +98,7 @@ int Serve(const Flags& flags, const ServerOptions& options, const StopSignal& st
       return Fail(status);
     }
   }
-  const bool hurry = ServeUntilRefusal(**server, stop, options.drain);
-  log.Info("stopping: finishing the calls that run");
-  const absl::Time cancel_at = (*server)->BeginDrain().cancel_at;
-  (*server)->Shutdown(hurry ? absl::ZeroDuration() : cancel_at - absl::Now());
-  log.Info("stopped");
-  return 0;
+  return ServeUntilStopped(**server, stop, options.drain, log);
 }
 
 int Main(const std::vector<std::string>& arguments) {

@@ -13,7 +13,10 @@ absl::Status ProbeHealth(const std::string& address, absl::Duration timeout) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
   grpc::health::v1::HealthCheckResponse response;
-  const grpc::Status status = health->Check(&context, {}, &response);
+  // Alive, not ready: a server that is full needs no restart.
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service("liveness");
+  const grpc::Status status = health->Check(&context, request, &response);
   if (!status.ok()) {
     return absl::UnavailableError(absl::StrCat(address, ": ", status.error_message()));
   }

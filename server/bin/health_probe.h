@@ -1,4 +1,4 @@
-// Asking a server whether it serves: for container health checks.
+// Asking a server whether it is alive: for container health checks.
 #ifndef GWM_SERVER_BIN_HEALTH_PROBE_H_
 #define GWM_SERVER_BIN_HEALTH_PROBE_H_
 
@@ -9,7 +9,7 @@
 
 namespace gwm::server {
 
-// OK when the server at `address` answers SERVING; Unavailable when it answers otherwise or not
+// OK when the server at `address` is alive (rpc/health.h); Unavailable when it answers otherwise or not
 // within `timeout`.
 absl::Status ProbeHealth(const std::string& address, absl::Duration timeout);
 

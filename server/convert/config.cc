@@ -71,6 +71,20 @@ absl::Status CheckDrain(const DrainTimes& times, const std::string& timeout_fiel
                                absl::FormatDuration(times.lame_duck), " (lame_duck)"));
 }
 
+absl::Status TakeHealth(const v1::ServerConfig& in, HealthTimes& out) {
+  RETURN_IF_ERROR(Take(in.has_health_probe_period(), in.health_probe_period(),
+                       "health_probe_period", out.probe_period));
+  RETURN_IF_ERROR(
+      Take(in.has_health_timeout(), in.health_timeout(), "health_timeout", out.timeout));
+  RETURN_IF_ERROR(
+      Take(in.has_watchdog_timeout(), in.watchdog_timeout(), "watchdog_timeout", out.watchdog));
+  if (out.timeout > out.probe_period) return absl::OkStatus();
+  return BadField(
+      "health_timeout",
+      absl::StrCat(absl::FormatDuration(out.timeout), "; more than health_probe_period = ",
+                   absl::FormatDuration(out.probe_period), " is allowed"));
+}
+
 absl::Status CheckOneOf(const std::string& value, const std::string& field,
                         std::initializer_list<std::string_view> allowed) {
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return absl::OkStatus();
@@ -191,6 +205,9 @@ v1::ServerConfig ToProto(const ServerOptions& options) {
   out.set_state_key_file(options.state_key_file);
   out.set_checkpoint_root(options.checkpoint_root);
   *out.mutable_warm_up_time() = ToProto(options.warm_up_time);
+  *out.mutable_health_probe_period() = ToProto(options.health.probe_period);
+  *out.mutable_health_timeout() = ToProto(options.health.timeout);
+  *out.mutable_watchdog_timeout() = ToProto(options.health.watchdog);
   return out;
 }
 
@@ -212,6 +229,7 @@ absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& in) {
   RETURN_IF_ERROR(Take(in.has_lame_duck(), in.lame_duck(), "lame_duck", out.drain.lame_duck));
   RETURN_IF_ERROR(Take(in.has_warm_up_time(), in.warm_up_time(), "warm_up_time", out.warm_up_time));
   RETURN_IF_ERROR(CheckDrain(out.drain, "drain_timeout"));
+  RETURN_IF_ERROR(TakeHealth(in, out.health));
   RETURN_IF_ERROR(CheckOneOf(out.device, "device", {"auto", "cpu", "cuda"}));
   RETURN_IF_ERROR(CheckOneOf(out.log_level, "log_level", {"debug", "info", "warn", "error"}));
   return out;

@@ -6,6 +6,7 @@
 #include "server/base/grpc_status.h"
 #include "server/base/status.h"
 #include "server/convert/duration.h"
+#include "server/convert/latency.h"
 #include "server/convert/observation_names.h"
 #include "server/convert/sampler.h"
 #include "server/convert/state_message.h"
@@ -22,7 +23,6 @@ void FillObservations(Observations&& observations, TensorMap& out) {
 }
 
 void FillTiming(const RunTiming& timing, absl::Duration busy, v1::StepTiming& out) {
-  *out.mutable_queue() = ToProto(timing.queue);
   *out.mutable_gpu() = ToProto(busy);
   out.set_batch_size(timing.batch_rows);
   out.set_sampler_calls(timing.sampler_calls);
@@ -199,6 +199,7 @@ void FillChunk(ImagineResult result, std::string_view state_key, v1::ImagineChun
   }
   FillObservations(std::move(result.observations), *out.mutable_observations());
   *out.mutable_done() = BoolsToProto(result.done);
+  FillLatency(result.latency, *out.mutable_timing());
   FillRowStatus(result.branch_status, *out.mutable_row_status());
   for (const StateContent& state : result.final_states) {
     out.add_final_states()->set_blob(EncodeState(state, state_key));

@@ -119,11 +119,13 @@ std::string HttpServer::PageFor(const std::string& request) const {
   if (absl::StartsWith(request, "GET /metrics ")) {
     return Response("200 OK", "text/plain; version=0.0.4; charset=utf-8", pages_.metrics());
   }
-  if (absl::StartsWith(request, "GET /healthz ")) {
-    return pages_.healthy() ? Response("200 OK", "text/plain", "ok\n")
-                            : Response("503 Service Unavailable", "text/plain", "not serving\n");
-  }
-  return Response("404 Not Found", "text/plain", "try /metrics or /healthz\n");
+  const auto probe = [](bool ok) {
+    return ok ? Response("200 OK", "text/plain", "ok\n")
+              : Response("503 Service Unavailable", "text/plain", "not serving\n");
+  };
+  if (absl::StartsWith(request, "GET /healthz ")) return probe(pages_.ready());
+  if (absl::StartsWith(request, "GET /livez ")) return probe(pages_.live());
+  return Response("404 Not Found", "text/plain", "try /metrics, /healthz or /livez\n");
 }
 
 }  // namespace gwm::server

@@ -1,4 +1,4 @@
-// /metrics for Prometheus and /healthz for simple probes, over plain HTTP/1.
+// /metrics for Prometheus, /healthz and /livez for simple probes, over plain HTTP/1.
 #ifndef GWM_SERVER_OBSERVE_HTTP_SERVER_H_
 #define GWM_SERVER_OBSERVE_HTTP_SERVER_H_
 
@@ -13,10 +13,12 @@ namespace gwm::server {
 
 struct HttpPages {
   std::function<std::string()> metrics;  // text exposition format
-  std::function<bool()> healthy;         // 200 "ok" or 503 "not serving"
+  // /healthz and /livez: 200 "ok" or 503 "not serving".
+  std::function<bool()> ready;
+  std::function<bool()> live;
 };
 
-// Answers GET of the two pages, one connection at a time, each within a second or not at all;
+// Answers GET of these pages, one connection at a time, each within a second or not at all;
 // anything else gets 404. Own code because civetweb starts its threads with stacks that are too
 // small beside LibTorch's thread-local storage.
 class HttpServer {

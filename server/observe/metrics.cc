@@ -5,30 +5,16 @@
 #include <map>
 #include <sstream>
 
+#include "server/observe/families.h"
+
 namespace gwm::server {
 namespace {
 
-using prometheus::BuildCounter;
-using prometheus::BuildGauge;
-using prometheus::BuildHistogram;
 using Labels = std::map<std::string, std::string>;
 using Bounds = prometheus::Histogram::BucketBoundaries;
 
-const Bounds kSeconds = {0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125,
-                         0.25,   0.5,   1,     2,     4,     8,     15,    30};
 const Bounds kLifetimeSeconds = {1, 10, 60, 300, 1800, 3600, 21600, 86400};
 const Bounds kLoadSeconds = {0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300};
-const Bounds kCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256};
-
-auto& Gauges(prometheus::Registry& registry, const char* name, const char* help) {
-  return BuildGauge().Name(name).Help(help).Register(registry);
-}
-auto& Counters(prometheus::Registry& registry, const char* name, const char* help) {
-  return BuildCounter().Name(name).Help(help).Register(registry);
-}
-auto& Histograms(prometheus::Registry& registry, const char* name, const char* help) {
-  return BuildHistogram().Name(name).Help(help).Register(registry);
-}
 
 }  // namespace
 
@@ -36,7 +22,13 @@ Metrics::Metrics()
     : build_(Gauges(registry_, "gwm_build_info", "What runs; always 1.")),
       ready_(Gauges(registry_, "gwm_ready", "1 while calls are taken.").Add({})),
       draining_(Gauges(registry_, "gwm_draining", "1 while shutting down.").Add({})),
+      probe_seconds_(Histograms(registry_, "gwm_health_probe_seconds",
+                                "Denoiser calls that the server made to see whether it can.")
+                         .Add({}, kSecondsBounds)),
+      probe_failures_(
+          Counters(registry_, "gwm_health_probe_failures_total", "Those that failed.").Add({})),
       rpc_(registry_),
+      device_(registry_),
       sessions_created_(
           Counters(registry_, "gwm_sessions_created_total", "Sessions made.").Add({})),
       sessions_closed_(Counters(registry_, "gwm_sessions_closed_total", "Sessions ended.")),
@@ -76,18 +68,15 @@ Metrics::Metrics()
       model_failures_(
           Counters(registry_, "gwm_model_load_failures_total", "Checkpoints not loaded.")),
       backpressure_(Counters(registry_, "gwm_stream_backpressure_seconds_total",
-                             "Time that streams stood still, waiting for their readers.")),
-      queue_length_(
-          Gauges(registry_, "gwm_queue_length", "Works that wait for the device.").Add({})),
-      queue_wait_(Histograms(registry_, "gwm_queue_wait_seconds", "From arrival to the device.")
-                      .Add({}, kSeconds)),
-      batch_rows_(Histograms(registry_, "gwm_batch_rows", "Rows computed together.")
-                      .Add({{"stage", "dynamics"}}, kCounts)),
-      busy_seconds_(
-          Counters(registry_, "gwm_gpu_busy_seconds_total", "Device time used.").Add({})) {}
+                             "Time that streams stood still, waiting for their readers.")) {}
 
 void Metrics::SetBuild(const std::string& version, const WorldSpec& spec) {
   build_.Add({{"version", version}, {"model", spec.model_id}, {"device", spec.device}}).Set(1);
+}
+
+void Metrics::HealthProbed(absl::Duration time, bool ok) {
+  probe_seconds_.Observe(absl::ToDoubleSeconds(time));
+  if (!ok) probe_failures_.Increment();
 }
 
 void Metrics::SessionOpened() { sessions_created_.Increment(); }
@@ -136,13 +125,6 @@ void Metrics::ModelLoadFailed(const std::string& code) {
 
 void Metrics::SetModelVersions(const std::string& model, size_t versions) {
   model_loaded_.Add({{"model", model}}).Set(static_cast<double>(versions));
-}
-
-void Metrics::DeviceBatch(const std::vector<absl::Duration>& queue_waits, int64_t rows,
-                          absl::Duration busy) {
-  for (absl::Duration wait : queue_waits) queue_wait_.Observe(absl::ToDoubleSeconds(wait));
-  if (rows > 0) batch_rows_.Observe(static_cast<double>(rows));
-  busy_seconds_.Increment(absl::ToDoubleSeconds(busy));
 }
 
 std::string Metrics::Text() const {

@@ -15,6 +15,7 @@
 
 #include "absl/time/time.h"
 #include "engine/api/world.h"
+#include "server/observe/device_metrics.h"
 #include "server/observe/rpc_metrics.h"
 
 namespace gwm::server {
@@ -28,11 +29,14 @@ class Metrics {
   void SetBuild(const std::string& version, const WorldSpec& spec);
   void SetReady(bool ready) { ready_.Set(ready ? 1 : 0); }
   void SetDraining() { draining_.Set(1); }
+  // The server asked the device by itself.
+  void HealthProbed(absl::Duration time, bool ok);
 
   void RpcStarted(const std::string& rpc, size_t request_bytes) {
     rpc_.Started(rpc, request_bytes);
   }
   void RpcEnded(const RpcOutcome& outcome) { rpc_.Ended(outcome); }
+  void RpcStages(const std::string& rpc, const StageTimes& times) { rpc_.Stages(rpc, times); }
 
   void SessionOpened();
   void SessionClosed(const std::string& reason, absl::Duration lifetime);
@@ -63,10 +67,7 @@ class Metrics {
   // Images of `pixels` pixels together.
   void Rendered(uint64_t images, uint64_t pixels);
 
-  // `rows`: of the dynamics step; 0 for other work.
-  void DeviceBatch(const std::vector<absl::Duration>& queue_waits, int64_t rows,
-                   absl::Duration busy);
-  void SetQueueLength(size_t length) { queue_length_.Set(static_cast<double>(length)); }
+  DeviceMetrics& device() { return device_; }
 
   // Text exposition format.
   std::string Text() const;
@@ -79,7 +80,10 @@ class Metrics {
   Family<prometheus::Gauge>& build_;
   prometheus::Gauge& ready_;
   prometheus::Gauge& draining_;
+  prometheus::Histogram& probe_seconds_;
+  prometheus::Counter& probe_failures_;
   RpcMetrics rpc_;
+  DeviceMetrics device_;
   prometheus::Counter& sessions_created_;
   Family<prometheus::Counter>& sessions_closed_;
   prometheus::Histogram& session_lifetime_;
@@ -102,10 +106,6 @@ class Metrics {
   Family<prometheus::Histogram>& model_load_;
   Family<prometheus::Counter>& model_failures_;
   Family<prometheus::Counter>& backpressure_;
-  prometheus::Gauge& queue_length_;
-  prometheus::Histogram& queue_wait_;
-  prometheus::Histogram& batch_rows_;
-  prometheus::Counter& busy_seconds_;
 };
 
 }  // namespace gwm::server

@@ -1,16 +1,13 @@
 #include "server/observe/rpc_metrics.h"
 
+#include "server/observe/families.h"
+
 namespace gwm::server {
 namespace {
 
-using prometheus::BuildCounter;
-using prometheus::BuildGauge;
-using prometheus::BuildHistogram;
 using Labels = std::map<std::string, std::string>;
 using Bounds = prometheus::Histogram::BucketBoundaries;
 
-const Bounds kSeconds = {0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125,
-                         0.25,   0.5,   1,     2,     4,     8,     15,    30};
 const Bounds kBytes = {64,     256,     1024,    4096,     16384,   65536,
                        262144, 1048576, 4194304, 16777216, 67108864};
 
@@ -26,25 +23,17 @@ std::string RejectionOf(const RpcOutcome& outcome) {
   return found == kRejections.end() ? "" : found->second;
 }
 
-auto& Counters(prometheus::Registry& registry, const char* name, const char* help) {
-  return BuildCounter().Name(name).Help(help).Register(registry);
-}
-auto& Histograms(prometheus::Registry& registry, const char* name, const char* help) {
-  return BuildHistogram().Name(name).Help(help).Register(registry);
-}
-
 }  // namespace
 
 RpcMetrics::RpcMetrics(prometheus::Registry& registry)
     : started_(Counters(registry, "gwm_rpc_started_total", "Calls that arrived.")),
       handled_(Counters(registry, "gwm_rpc_handled_total", "Calls that were answered.")),
       duration_(Histograms(registry, "gwm_rpc_duration_seconds", "From arrival to answer.")),
-      in_flight_(BuildGauge()
-                     .Name("gwm_rpc_in_flight")
-                     .Help("Calls not answered yet.")
-                     .Register(registry)),
+      in_flight_(Gauges(registry, "gwm_rpc_in_flight", "Calls not answered yet.")),
       request_bytes_(Histograms(registry, "gwm_rpc_request_bytes", "Sizes of requests.")),
       response_bytes_(Histograms(registry, "gwm_rpc_response_bytes", "Sizes of replies.")),
+      stages_(Counters(registry, "gwm_rpc_stage_seconds_total",
+                       "Where the time of answered calls went.")),
       rejected_(
           Counters(registry, "gwm_rejected_total", "Calls refused for lack of room or time.")),
       cancelled_(Counters(registry, "gwm_cancelled_total", "Calls that the client gave up.")) {}
@@ -66,7 +55,7 @@ RpcMetrics::OfCode& RpcMetrics::Find(const std::string& rpc, const std::string& 
   if (series.handled == nullptr) {
     const Labels labels = {{"rpc", rpc}, {"code", code}};
     series.handled = &handled_.Add(labels);
-    series.duration = &duration_.Add(labels, kSeconds);
+    series.duration = &duration_.Add(labels, kSecondsBounds);
   }
   return series;
 }
@@ -90,6 +79,19 @@ void RpcMetrics::Ended(const RpcOutcome& outcome) {
     of_rpc.response_bytes->Observe(static_cast<double>(outcome.response_bytes));
   }
   if (outcome.code != "OK") CountFailure(outcome);
+}
+
+void RpcMetrics::Stages(const std::string& rpc, const StageTimes& times) {
+  absl::MutexLock lock(&mutex_);
+  OfRpc& series = Find(rpc);
+  for (size_t i = 0; i < kLatencyStages; ++i) {
+    prometheus::Counter*& counter = series.stages[i];
+    if (counter == nullptr) {
+      const char* stage = StageName(static_cast<LatencyStage>(i));
+      counter = &stages_.Add({{"rpc", rpc}, {"stage", stage}});
+    }
+    counter->Increment(absl::ToDoubleSeconds(times[i]));
+  }
 }
 
 void RpcMetrics::CountFailure(const RpcOutcome& outcome) {

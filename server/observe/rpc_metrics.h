@@ -9,12 +9,14 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <array>
 #include <map>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "server/base/latency.h"
 
 namespace gwm::server {
 
@@ -34,6 +36,8 @@ class RpcMetrics {
 
   void Started(const std::string& rpc, size_t request_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   void Ended(const RpcOutcome& outcome) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of an answered call, or of a part of its answer.
+  void Stages(const std::string& rpc, const StageTimes& times) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   template <typename Metric>
@@ -48,6 +52,7 @@ class RpcMetrics {
     prometheus::Histogram* request_bytes = nullptr;
     prometheus::Histogram* response_bytes = nullptr;
     std::map<std::string, OfCode> codes;
+    std::array<prometheus::Counter*, kLatencyStages> stages = {};
   };
   OfRpc& Find(const std::string& rpc) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   OfCode& Find(const std::string& rpc, const std::string& code)
@@ -61,6 +66,7 @@ class RpcMetrics {
   Family<prometheus::Gauge>& in_flight_;
   Family<prometheus::Histogram>& request_bytes_;
   Family<prometheus::Histogram>& response_bytes_;
+  Family<prometheus::Counter>& stages_;
   Family<prometheus::Counter>& rejected_;
   Family<prometheus::Counter>& cancelled_;
   absl::Mutex mutex_;

@@ -20,6 +20,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/convert/call_context.h"
+#include "server/convert/latency.h"
 #include "server/rpc/call_record.h"
 
 namespace gwm::server {
@@ -33,14 +34,25 @@ class Call : public CallRecord {
   virtual Reply& reply() = 0;
   // Ends the call; a second end has no effect.
   void Finish(const absl::Status& status) {
-    const size_t bytes = status.ok() && !ended() ? reply().ByteSizeLong() : 0;
+    size_t bytes = 0;
+    if (status.ok() && !ended()) {
+      const CallLatency latency = CloseLatency();
+      if constexpr (requires { reply().mutable_timing(); }) {
+        FillLatency(latency, *reply().mutable_timing());
+      }
+      bytes = reply().ByteSizeLong();
+    }
     if (auto wire = End(status, bytes)) Send(*wire);
   }
   // Ends the call with `result`, whose value goes through fill(value, reply) first.
   template <typename T, typename Fill>
   void FinishWith(absl::StatusOr<T> result, const Fill& fill) {
     if (!result.ok()) return Finish(result.status());
-    fill(*std::move(result), reply());
+    {
+      // What it holds is let go of before the answer.
+      T value = *std::move(result);
+      fill(std::move(value), reply());
+    }
     Finish(absl::OkStatus());
   }
 

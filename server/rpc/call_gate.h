@@ -2,6 +2,7 @@
 #ifndef GWM_SERVER_RPC_CALL_GATE_H_
 #define GWM_SERVER_RPC_CALL_GATE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -9,6 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 namespace gwm::server {
@@ -20,6 +22,7 @@ class CallGate {
   [[nodiscard]] bool Enter() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     ++inside_;
+    ++entered_;
     return !closed_;
   }
   void Leave() ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -52,17 +55,30 @@ class CallGate {
     absl::MutexLock lock(&mutex_);
     on_close_.erase(id);
   }
-  // Whether every call left within `timeout`.
-  bool AwaitEmpty(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_) {
+  // Waits until every call has left and none came for `quiet`, at most `timeout`. Returns whether
+  // every call left. The quiet time is for callers that are told to go away only by their next
+  // call.
+  bool AwaitQuiet(absl::Duration quiet, absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const absl::Time until = absl::Now() + timeout;
     absl::MutexLock lock(&mutex_);
-    return mutex_.AwaitWithTimeout(absl::Condition(this, &CallGate::Empty), timeout);
+    while (mutex_.AwaitWithDeadline(absl::Condition(this, &CallGate::Empty), until)) {
+      seen_ = entered_;
+      const absl::Time quiet_until = std::min(until, absl::Now() + quiet);
+      if (!mutex_.AwaitWithDeadline(absl::Condition(this, &CallGate::Newcomer), quiet_until)) {
+        return true;
+      }
+    }
+    return false;
   }
 
  private:
   bool Empty() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return inside_ == 0; }
+  bool Newcomer() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return entered_ != seen_; }
 
   absl::Mutex mutex_;
   int64_t inside_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t entered_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t seen_ ABSL_GUARDED_BY(mutex_) = 0;  // entered_ when the waiter looked last
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<uint64_t, std::function<void()>> on_close_ ABSL_GUARDED_BY(mutex_);

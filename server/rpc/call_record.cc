@@ -33,6 +33,7 @@ CallRecord::CallRecord(const RpcDeps& deps, std::string rpc, grpc::CallbackServe
       context_(&context),
       started_at_(deps.clock->Now()),
       admitted_(deps.gate->Enter()) {
+  latency().Start(started_at_);
   deps_.metrics->RpcStarted(rpc_, request_bytes);
 }
 
@@ -44,7 +45,16 @@ CallRecord::CallRecord(const RpcDeps& deps, std::string rpc, const CallRecord& s
       context_(nullptr),
       started_at_(deps.clock->Now()),
       admitted_(deps.gate->Enter()) {
+  latency().Start(started_at_);
   deps_.metrics->RpcStarted(rpc_, request_bytes);
+}
+
+CallLatency CallRecord::CloseLatency() {
+  const absl::Time now = deps_.clock->Now();
+  const CallLatency closed = latency().Close(now);
+  deps_.metrics->RpcStages(rpc_, closed.stages);
+  deps_.metrics->device().Answered(std::string(ClassName(work_class())), deadline() - now);
+  return closed;
 }
 
 std::optional<grpc::Status> CallRecord::End(const absl::Status& status, size_t response_bytes) {

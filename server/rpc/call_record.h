@@ -33,6 +33,8 @@ class CallRecord : public CallHandle {
   std::optional<grpc::Status> End(const absl::Status& status, size_t response_bytes);
 
   bool ended() const { return ended_; }
+  // The answer is there: where its time went, counted. Once, by the thread that answers.
+  CallLatency CloseLatency();
 
  protected:
   const std::string& rpc() const { return rpc_; }

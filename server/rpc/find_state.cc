@@ -67,6 +67,22 @@ void WithRunning(const RpcDeps& deps, SessionCall target,
       call, on, start, Answer<RolloutStart>(std::move(then)), Demand{.stage = Stage::kState}));
 }
 
+void WithState(const RpcDeps& deps, std::shared_ptr<CallHandle> call, FoundState found,
+               std::function<void(absl::StatusOr<RolloutStart>)> then) {
+  const WorldHandle on = found.world;
+  const auto start = [found = std::move(found)](World& world) -> absl::StatusOr<RolloutStart> {
+    const auto* content = std::get_if<StateContent>(&found.start);
+    ASSIGN_OR_RETURN(Env env, Materialise(world, found.start));
+    return RolloutStart{.world = found.world,
+                        .env = std::move(env),
+                        .max_episode_steps = content == nullptr ? 0 : content->max_episode_steps,
+                        .session = {}};
+  };
+  deps.device->Submit(std::make_unique<WorldCall<RolloutStart>>(
+      std::move(call), on, start, Answer<RolloutStart>(std::move(then)),
+      Demand{.stage = Stage::kState}));
+}
+
 absl::StatusOr<FoundState> FindState(const RpcDeps& deps, const v1::StateRef& ref,
                                      const std::string& field) {
   switch (ref.ref_case()) {

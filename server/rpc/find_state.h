@@ -50,6 +50,10 @@ struct FoundState {
   StartState start;
 };
 
+// The same from a state by itself, which `call` asked for.
+void WithState(const RpcDeps& deps, std::shared_ptr<CallHandle> call, FoundState found,
+               std::function<void(absl::StatusOr<RolloutStart>)> then);
+
 // The state that `ref` names. Errors as Session::KeptState and SessionTable::Find, or as
 // ParseStateBlob; BAD_FIELD when it names none; FailedPrecondition / STATE_MISMATCH when the
 // checkpoint of its bytes is not served.

@@ -12,7 +12,6 @@
 #include "server/convert/session_request.h"
 #include "server/rpc/find_state.h"
 #include "server/rpc/image_count.h"
-#include "server/work/perception_work.h"
 
 namespace gwm::server {
 
@@ -63,25 +62,13 @@ absl::Status ImagineStream::BeginAtState(const v1::ImagineRequest& request) {
     return BadField("state", "only allowed without session_id");
   }
   ASSIGN_OR_RETURN(FoundState found, FindState(deps_, request.state(), "state"));
-  const WorldHandle world = found.world;
-  const WorldSpec& spec = world->spec();
+  const WorldSpec& spec = found.world->spec();
   ASSIGN_OR_RETURN(const ImagineArgs args,
                    ParseImagine(request, DefaultSampler(spec), spec, deps_.limits));
-  uint32_t horizon = 0;
-  if (const auto* content = std::get_if<StateContent>(&found.start))
-    horizon = content->max_episode_steps;
-  deps_.device->Submit(std::make_unique<WorldCall<Env>>(
-      shared_from_this(), world,
-      [start = std::move(found.start)](World& on) { return Materialise(on, start); },
-      Answer<Env>([stream = shared_from_this(), world, args, horizon](absl::StatusOr<Env> env) {
-        if (!env.ok()) return stream->End(env.status());
-        stream->RollFrom(RolloutStart{.world = world,
-                                      .env = *std::move(env),
-                                      .max_episode_steps = horizon,
-                                      .session = {}},
-                         args);
-      }),
-      Demand{.stage = Stage::kState}));
+  WithState(deps_, shared_from_this(), std::move(found),
+            [stream = shared_from_this(), args](absl::StatusOr<RolloutStart> start) {
+              stream->RollFrom(std::move(start), args);
+            });
   return absl::OkStatus();
 }
 
@@ -122,6 +109,7 @@ void ImagineStream::Count(const ImagineResult& chunk) const {
   deps_.metrics->ImaginedSteps(model_id_, chunk.computed_rows, chunk.last ? failed : 0,
                                chunk.computed_rows * chunk.sampler_calls);
   CountImages(chunk.observations, *deps_.metrics);
+  deps_.metrics->RpcStages(rpc(), chunk.latency.stages);
 }
 
 void ImagineStream::TakeChunk(Chunk chunk) {

@@ -5,7 +5,6 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -24,7 +23,8 @@ namespace {
 
 constexpr size_t kMaxKeyBytes = 4096;
 
-// For answers to leave the process.
+// For answers to leave the process, and for callers in a loop to be refused: a call that comes when
+// the library shuts down is cancelled without a word.
 constexpr absl::Duration kFlushTime = absl::Milliseconds(500);
 
 const char* ReasonName(CloseReason reason) {
@@ -68,6 +68,18 @@ QueueOptions QueueOptionsOf(const Limits& limits) {
                     .training_share = limits.training_share_percent / 100.0}};
 }
 
+DeviceQuantum ForMetrics(const BatchReport& report) {
+  return {.stage = std::string(StageName(report.stage)),
+          .work_class = std::string(ClassName(report.work_class)),
+          .queue_waits = report.queue_waits,
+          .rows = report.rows,
+          .padding_rows = report.padding_rows,
+          .stage_time = report.stage_time,
+          .expected = report.expected,
+          .busy = report.busy,
+          .out_of_memory = report.out_of_memory};
+}
+
 // "127.0.0.1:0" with the port that was chosen.
 std::string Dialled(const std::string& address, int port) {
   if (absl::StartsWith(address, "unix:")) return address;
@@ -83,7 +95,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerParts parts) {
   RETURN_IF_ERROR(server->Listen());
   server->WatchStreams();
   RETURN_IF_ERROR(server->ServeMetrics());
-  server->SetServing(true);
+  server->health_->Serve(server->grpc_->GetHealthCheckService());
+  server->WatchHealth();
   return server;
 }
 
@@ -101,6 +114,8 @@ Server::Server(ServerParts parts) : parts_(std::move(parts)) {
            .episode_root = parts_.options.episode_root,
            .version = parts_.version,
            .started_at = parts_.clock->Now()};
+  health_ = std::make_unique<Health>(deps_, parts_.options.health,
+                                     [this](const absl::Status& why) { LoseDevice(why); });
 }
 
 Server::~Server() { Shutdown(absl::ZeroDuration()); }
@@ -114,13 +129,13 @@ absl::Status Server::ReadStateKey() {
 }
 
 absl::Status Server::OpenWorld() {
-  DeviceThreadOptions options{.queue = QueueOptionsOf(deps_.limits),
-                              .warm_up_time = parts_.options.warm_up_time,
-                              .clock = parts_.clock,
-                              .on_batch = [this](const BatchReport& report) {
-                                metrics_.DeviceBatch(report.queue_waits, report.step_rows,
-                                                     report.busy);
-                              }};
+  DeviceThreadOptions options{
+      .queue = QueueOptionsOf(deps_.limits),
+      .warm_up_time = parts_.options.warm_up_time,
+      .clock = parts_.clock,
+      .on_batch =
+          [this](const BatchReport& report) { metrics_.device().Quantum(ForMetrics(report)); },
+      .on_lost = [this](const absl::Status& why) { LoseDevice(why); }};
   device_ = std::make_unique<DeviceThread>(std::move(options));
   deps_.device = device_.get();
   MakeSessions();
@@ -179,7 +194,7 @@ void Server::MakeModels() {
                            .sessions = sessions_.get(),
                            .clock = parts_.clock,
                            .on_load = on_load,
-                           .on_change = [this] { ShowModels(); }});
+                           .on_change = [this] { health_->ShowModels(); }});
   deps_.models = models_.get();
 }
 
@@ -222,10 +237,18 @@ void Server::WatchStreams() {
   slow_readers_ = std::make_unique<Ticker>(period, [this] { EndSlowReaders(); });
 }
 
+void Server::WatchHealth() {
+  const HealthTimes& times = parts_.options.health;
+  if (times.probe_period == absl::ZeroDuration()) return;
+  health_watch_ = std::make_unique<Ticker>(std::min(times.probe_period / 4, absl::Seconds(1)),
+                                           [this] { CheckHealth(); });
+}
+
 absl::Status Server::ServeMetrics() {
   if (parts_.options.metrics_listen.empty()) return absl::OkStatus();
   HttpPages pages{.metrics = [this] { return MetricsText(); },
-                  .healthy = [this] { return !drain_.plan().has_value(); }};
+                  .ready = [this] { return health_->ready(); },
+                  .live = [this] { return health_->live(); }};
   ASSIGN_OR_RETURN(http_, HttpServer::Start(parts_.options.metrics_listen, std::move(pages)));
   return absl::OkStatus();
 }
@@ -234,61 +257,33 @@ std::string Server::MetricsText() {
   const SessionTable::Counts counts = sessions_->counts();
   metrics_.SetOpen(counts.sessions, counts.envs, counts.state_bytes);
   metrics_.SetSpilledBytes(counts.spilled_bytes);
-  metrics_.SetQueueLength(device_->queue_length());
+  const auto backlog = device_->backlog();
+  for (size_t i = 0; i < backlog.size(); ++i) {
+    const std::string name(ClassName(static_cast<WorkClass>(i)));
+    metrics_.device().SetBacklog(name, backlog[i].works, backlog[i].device_time);
+  }
   return metrics_.Text();
-}
-
-void Server::SetServing(bool serving) {
-  metrics_.SetReady(serving);
-  grpc::HealthCheckServiceInterface* health = grpc_->GetHealthCheckService();
-  if (health == nullptr) return;
-  for (const char* name :
-       {"", "gwm.v1.Simulator", "gwm.v1.Perception", "gwm.v1.Models", "gwm.v1.Server"}) {
-    health->SetServingStatus(name, serving);
-  }
-  {
-    absl::MutexLock lock(&shown_mutex_);
-    serving_ = serving;
-  }
-  ShowModels();
-}
-
-void Server::ShowModels() {
-  absl::MutexLock lock(&shown_mutex_);
-  std::map<std::string, size_t> versions;
-  uint64_t pool_bytes = 0;
-  for (const Model& model : models_->List()) {
-    if (model.model_id.empty()) continue;
-    pool_bytes += model.state_pool_bytes;
-    versions[model.model_id] += 1;
-    shown_.insert(model.model_id);
-  }
-  metrics_.SetPool(pool_bytes);
-  grpc::HealthCheckServiceInterface* health =
-      grpc_ == nullptr ? nullptr : grpc_->GetHealthCheckService();
-  for (const std::string& id : shown_) {
-    metrics_.SetModelVersions(id, versions[id]);
-    // A name that was known stays known: NOT_SERVING, not UNKNOWN.
-    if (health == nullptr) continue;
-    health->SetServingStatus(absl::StrCat("model/", id), versions[id] > 0 && serving_);
-  }
 }
 
 DrainPlan Server::BeginDrain(const std::optional<DrainTimes>& times) {
   return drain_.Begin(parts_.clock->Now(), times.value_or(parts_.options.drain),
-                      [this] { LeaveService(); });
+                      [this] { health_->Leave(); });
 }
 
 DrainPlan Server::DrainByCall(const DrainTimes& times) {
   return drain_.Begin(parts_.clock->Now(), times, [this] {
-    LeaveService();
+    health_->Leave();
     if (parts_.on_drain_call) parts_.on_drain_call();
   });
 }
 
-void Server::LeaveService() {
-  metrics_.SetDraining();
-  SetServing(false);
+void Server::LoseDevice(const absl::Status& why) {
+  if (device_lost_.exchange(true)) return;
+  parts_.log->Error(absl::StrCat("the device is lost: ", why.ToString()));
+  metrics_.device().Lost();
+  health_->Lose();
+  device_->Abandon();
+  if (parts_.on_device_lost) parts_.on_device_lost();
 }
 
 void Server::Shutdown(absl::Duration timeout) {
@@ -297,7 +292,8 @@ void Server::Shutdown(absl::Duration timeout) {
   RefuseCalls();
   // What is left then is answers on their way, and streams of the library itself (Watch) that never
   // end.
-  const absl::Duration rest = gate_.AwaitEmpty(timeout) ? kFlushTime : absl::ZeroDuration();
+  const absl::Duration rest =
+      gate_.AwaitQuiet(kFlushTime, timeout) ? kFlushTime : absl::ZeroDuration();
   models_->Stop();
   grpc_->Shutdown(absl::ToChronoTime(absl::Now() + rest));
 }

@@ -2,16 +2,14 @@
 #ifndef GWM_SERVER_RPC_SERVER_H_
 #define GWM_SERVER_RPC_SERVER_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "server/base/clock.h"
 #include "server/base/options.h"
 #include "server/base/random_source.h"
@@ -22,6 +20,7 @@
 #include "server/observe/metrics.h"
 #include "server/rpc/deps.h"
 #include "server/rpc/drain.h"
+#include "server/rpc/health.h"
 #include "server/rpc/stream_watch.h"
 #include "server/schedule/device_thread.h"
 #include "server/session/reaper.h"
@@ -44,6 +43,9 @@ struct ServerParts {
   std::string version;
   // Called once, when Server.Drain asks the program to stop; optional.
   std::function<void()> on_drain_call;
+  // Called once, on any thread, when the device is lost or hangs: the program should exit soon, and
+  // not by way of the destructor, which would wait for the device. Optional.
+  std::function<void()> on_device_lost;
 };
 
 // Thread-safe.
@@ -74,7 +76,10 @@ class Server {
   // Idempotent.
   void Shutdown(absl::Duration timeout);
 
+  bool device_lost() const { return device_lost_.load(); }
+
   // For tests and tools: what threads of the server do regularly.
+  void CheckHealth() { health_->Check(); }
   int ReapExpiredSessions();
   void EndSlowReaders() { streams_.Check(parts_.clock->Now()); }
   SessionTable::Counts session_counts() const { return sessions_->counts(); }
@@ -90,13 +95,11 @@ class Server {
   void MakeModels();
   absl::Status Listen();
   void WatchStreams();
+  void WatchHealth();
   absl::Status ServeMetrics();
-  void SetServing(bool serving);
-  // Health and metrics of the models that are served now.
-  void ShowModels() ABSL_LOCKS_EXCLUDED(shown_mutex_);
   // Server.Drain.
   DrainPlan DrainByCall(const DrainTimes& times);
-  void LeaveService();
+  void LoseDevice(const absl::Status& why);
 
   ServerParts parts_;
   Drain drain_;
@@ -104,9 +107,8 @@ class Server {
   StreamWatch streams_;
   Metrics metrics_;
   RpcDeps deps_;
-  absl::Mutex shown_mutex_;
-  std::set<std::string> shown_ ABSL_GUARDED_BY(shown_mutex_);  // models that were ever served
-  bool serving_ ABSL_GUARDED_BY(shown_mutex_) = false;
+  std::atomic<bool> device_lost_ = false;
+  std::unique_ptr<Health> health_;
   // Destroyed from the bottom up: calls end before the sessions go, all states before the worlds,
   // and the services when the device thread has let go of the last stream.
   std::vector<std::unique_ptr<grpc::Service>> services_;
@@ -117,6 +119,7 @@ class Server {
   std::vector<std::string> addresses_;
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<Ticker> slow_readers_;
+  std::unique_ptr<Ticker> health_watch_;
   std::unique_ptr<HttpServer> http_;
 };
 

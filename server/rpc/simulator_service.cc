@@ -63,6 +63,7 @@ void SimulatorService::FinishCreate(CallPtr<v1::Session> call,
   if (session.ok()) {
     deps_.metrics->SessionOpened();
     status = FillSession(**session, deps_.instance_id, call->reply());
+    session->Release();  // who is answered may need its room
   } else if (DetailsOf(status).reason == kModelDraining) {
     // The name may mean another version by now: a swap must not be noticed.
     const auto now = deps_.models->Find(request.model_id(), request.checkpoint_digest());

@@ -1,9 +1,12 @@
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "server/base/error.h"
 #include "server/base/status.h"
+#include "server/convert/sampler.h"
 #include "server/convert/session_reply.h"
 #include "server/convert/session_request.h"
 #include "server/convert/state_message.h"
@@ -43,19 +46,40 @@ absl::Status RollPlan(const RpcDeps& deps, const CallPtr<v1::PlanReply>& call, R
   return absl::OkStatus();
 }
 
+// What goes on once it is known where from.
+std::function<void(absl::StatusOr<RolloutStart>)> Planner(const RpcDeps& deps,
+                                                          CallPtr<v1::PlanReply> call,
+                                                          const PlanArgs& args) {
+  return [call = std::move(call), &deps, args](absl::StatusOr<RolloutStart> start) {
+    const absl::Status begun =
+        start.ok() ? RollPlan(deps, call, *std::move(start), args) : start.status();
+    if (!begun.ok()) call->Finish(begun);
+  };
+}
+
+absl::Status PlanFromState(const RpcDeps& deps, const v1::PlanRequest& request,
+                           CallPtr<v1::PlanReply> call) {
+  if (!request.session_id().empty()) {
+    return BadField("state", "only allowed without session_id");
+  }
+  ASSIGN_OR_RETURN(FoundState found, FindState(deps, request.state(), "state"));
+  const WorldSpec& spec = found.world->spec();
+  ASSIGN_OR_RETURN(const PlanArgs args,
+                   ParsePlan(request, DefaultSampler(spec), spec, deps.limits));
+  WithState(deps, call, std::move(found), Planner(deps, call, args));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status StartPlan(const RpcDeps& deps, const v1::PlanRequest& request,
                        CallPtr<v1::PlanReply> call) {
+  if (request.has_state()) return PlanFromState(deps, request, std::move(call));
   ASSIGN_OR_RETURN(SessionCall target, FindEnv(deps, call, request.session_id(), request.env_id()));
   const SessionConfig& config = target.session->config();
   ASSIGN_OR_RETURN(const PlanArgs args,
                    ParsePlan(request, config.sampler, config.world->spec(), deps.limits));
-  WithRunning(deps, std::move(target), [call, &deps, args](absl::StatusOr<RolloutStart> start) {
-    const absl::Status begun =
-        start.ok() ? RollPlan(deps, call, *std::move(start), args) : start.status();
-    if (!begun.ok()) call->Finish(begun);
-  });
+  WithRunning(deps, std::move(target), Planner(deps, std::move(call), args));
   return absl::OkStatus();
 }
 

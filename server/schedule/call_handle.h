@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/base/error.h"
+#include "server/base/latency.h"
 #include "server/schedule/work_class.h"
 
 namespace gwm::server {
@@ -39,6 +40,9 @@ class CallHandle {
   }
   void SetPriority(Priority priority) { work_class_ = Prioritised(work_class_, priority); }
 
+  // Not thread-safe: of the thread that has the call in its hands.
+  LatencyLedger& latency() { return latency_; }
+
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
@@ -59,6 +63,7 @@ class CallHandle {
   std::string client_;
   bool named_ = false;
   std::atomic<bool> cancelled_ = false;
+  LatencyLedger latency_;
 };
 
 }  // namespace gwm::server

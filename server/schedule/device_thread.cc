@@ -10,7 +10,10 @@
 namespace gwm::server {
 
 DeviceThread::DeviceThread(DeviceThreadOptions options)
-    : options_(std::move(options)), queue_(options_.queue), thread_([this] { Loop(); }) {}
+    : options_(std::move(options)),
+      queue_(options_.queue),
+      meter_{.clock = options_.clock},
+      thread_([this] { Loop(); }) {}
 
 DeviceThread::~DeviceThread() {
   Stop();
@@ -40,7 +43,7 @@ WorldHandle DeviceThread::Adopt(std::unique_ptr<World> world, std::function<void
                                     }),
            Admission::kAlways);
   };
-  return {new ServedWorld(std::move(world)), destroy};
+  return {new ServedWorld(std::make_unique<MeteredWorld>(std::move(world), &meter_)), destroy};
 }
 
 absl::Status DeviceThread::Profile(const WorldHandle& world) {
@@ -64,23 +67,34 @@ absl::Status DeviceThread::Profile(const WorldHandle& world) {
 
 void DeviceThread::Submit(std::unique_ptr<Work> work, Admission admission) {
   QueueEntry entry{.work = std::move(work), .enqueued_at = options_.clock->Now()};
+  entry.work->latency().Mark(LatencyStage::kPack, entry.enqueued_at);
   if (absl::Status status = queue_.Push(entry, admission); !status.ok()) entry.work->Refuse(status);
 }
 
 void DeviceThread::Stop() {
-  for (QueueEntry& entry : queue_.Stop()) {
+  StopFor(MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
+                    {.reason = std::string(kDraining), .retry_after = absl::Seconds(1)}));
+}
+
+void DeviceThread::Abandon() { StopFor(DeviceLostError()); }
+
+void DeviceThread::StopFor(const absl::Status& why) {
+  for (QueueEntry& entry : queue_.Stop(why)) {
     entry.progress.reset();
-    entry.work->Refuse(MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
-                                 {.reason = std::string(kDraining)}));
+    entry.work->Refuse(why);
   }
 }
 
 void DeviceThread::Loop() {
-  Executor executor(&queue_, options_.clock, options_.on_batch);
+  Executor executor(&queue_, &meter_, &heartbeat_, options_.on_batch);
   while (true) {
     std::vector<QueueEntry> batch = queue_.Take();
     if (batch.empty()) return;
     executor.RunQuantum(std::move(batch));
+    if (meter_.lost.ok()) continue;
+    if (options_.on_lost) options_.on_lost(meter_.lost);
+    Abandon();
+    return;
   }
 }
 

@@ -26,6 +26,8 @@ struct DeviceThreadOptions {
   const Clock* clock = nullptr;  // outlives the thread
   // Called on the device thread after each quantum; optional.
   std::function<void(const BatchReport&)> on_batch;
+  // Called once, on the device thread, when a world says that the device is lost; optional.
+  std::function<void(const absl::Status&)> on_lost;
 };
 
 // Thread-safe. Worlds are used and destroyed on this thread alone.
@@ -46,17 +48,24 @@ class DeviceThread {
 
   // Hands the work over. When it cannot be taken it is refused at once, on the calling thread.
   void Submit(std::unique_ptr<Work> work, Admission admission = Admission::kIfRoom);
-  // Refuses what waits and everything that comes. Idempotent.
+  // Refuses what waits and everything that comes: Unavailable / DRAINING. Idempotent.
   void Stop();
+  // The same with Unavailable / DEVICE_LOST. What runs is left to itself.
+  void Abandon();
+  Pulse pulse() const { return heartbeat_.pulse(); }
 
   size_t queue_length() const { return queue_.length(); }
+  const Clock& clock() const { return *options_.clock; }
   std::array<WorkQueue::ClassBacklog, kWorkClasses> backlog() const { return queue_.ByClass(); }
 
  private:
   void Loop();
+  void StopFor(const absl::Status& why);
 
   const DeviceThreadOptions options_;
   WorkQueue queue_;
+  DeviceMeter meter_;  // device thread
+  Heartbeat heartbeat_;
   std::thread thread_;
 };
 

@@ -46,25 +46,50 @@ void Executor::RunQuantum(std::vector<QueueEntry> batch) {
   for (const QueueEntry& entry : batch) {
     if (entry.progress == nullptr) report.queue_waits.push_back(now - entry.enqueued_at);
   }
+  heartbeat_.Begin(now, Expected(batch));
   if (batch.front().is_step()) {
     RunSteps(batch, report);
   } else {
     RunSolo(batch.front(), report);
   }
-  report.busy = clock_.Now() - now;
+  const absl::Time end = clock_.Now();
+  heartbeat_.End();
+  if (std::exchange(meter_.advanced, false)) heartbeat_.Prove(end);
+  report.busy = end - now;
+  report.out_of_memory = std::exchange(meter_.out_of_memory, 0);
   if (on_batch_) on_batch_(report);
+}
+
+absl::Duration Executor::Expected(const std::vector<QueueEntry>& batch) {
+  const Work& first = *batch.front().work;
+  // Opening a world, say, takes as long as it takes.
+  if (first.world() == nullptr) return absl::InfiniteDuration();
+  if (!batch.front().is_step()) {
+    return queue_.Predict(first.group(), first.demand().stage, first.demand().rows);
+  }
+  int rows = 0;
+  absl::Duration shows;
+  for (const QueueEntry& entry : batch) {
+    rows += entry.turn_rows;
+    const int shown = entry.work->demand().shown;
+    if (shown > 0) shows += queue_.Predict(first.group(), Stage::kShow, shown);
+  }
+  return queue_.Predict(first.group(), Stage::kStep, rows) + shows;
 }
 
 void Executor::RunSolo(QueueEntry& entry, BatchReport& report) {
   const absl::Time now = clock_.Now();
   auto& work = static_cast<SoloWork&>(*entry.work);
+  meter_.ledger = &work.latency();
+  meter_.Mark(LatencyStage::kQueue);
   try {
-    work.Start({.queue = now - entry.enqueued_at, .started = now});
+    work.Start({.started = now});
   } catch (const std::exception& error) {
     work.Refuse(absl::InternalError(error.what()));
   } catch (...) {
     work.Refuse(absl::InternalError("an exception of unknown type"));
   }
+  meter_.ledger = nullptr;
   const Demand& demand = work.demand();
   report.stage = demand.stage;
   report.rows = demand.rows;
@@ -79,14 +104,13 @@ void Executor::RunSteps(std::vector<QueueEntry>& batch, BatchReport& report) {
   for (QueueEntry& entry : batch) {
     turns.push_back({.work = static_cast<StepWork*>(entry.work.get()),
                      .progress = &entry.progress,
-                     .rows = entry.turn_rows,
-                     .enqueued_at = entry.enqueued_at});
+                     .rows = entry.turn_rows});
   }
   const WorldHandle handle = batch.front().work->world();  // a quantum is of one world
   const void* world = handle.get();
-  const QuantumReport quantum = RunStepQuantum(handle->world(), turns, clock_);
+  const QuantumReport quantum = RunStepQuantum(handle->world(), turns, meter_);
   report.stage = Stage::kStep;
-  report.step_rows = report.rows = quantum.rows;
+  report.rows = quantum.rows;
   report.stage_time = quantum.call_time;
   if (quantum.rows > 0) report.expected = queue_.Predict(world, Stage::kStep, quantum.rows);
   if (quantum.rows > 0 && quantum.whole) {

@@ -8,6 +8,8 @@
 #include "absl/time/time.h"
 #include "engine/api/world.h"
 #include "server/base/clock.h"
+#include "server/schedule/heartbeat.h"
+#include "server/schedule/metered_world.h"
 #include "server/schedule/queue.h"
 #include "server/schedule/step_quantum.h"
 
@@ -16,7 +18,6 @@ namespace gwm::server {
 // One quantum of the device.
 struct BatchReport {
   std::vector<absl::Duration> queue_waits;  // of each work that began in it
-  int64_t step_rows = 0;                    // rows of the denoiser call; 0 for other work
   absl::Duration busy;                      // everything in the quantum
   Stage stage = Stage::kOther;
   WorkClass work_class = WorkClass::kInteractive;  // of the work that the quantum was formed for
@@ -24,6 +25,7 @@ struct BatchReport {
   int padding_rows = 0;                            // computed for nobody
   absl::Duration stage_time;                       // of the denoiser call, or of the other work
   absl::Duration expected;  // what the cost table said of stage_time; zero: it knew nothing
+  int out_of_memory = 0;    // calls of the world that did not fit into memory
 };
 
 // Device thread.
@@ -31,14 +33,21 @@ class Executor {
  public:
   using OnBatch = std::function<void(const BatchReport&)>;
 
-  // All borrowed; they outlive the executor. on_batch: called after each quantum; may be null.
-  Executor(WorkQueue* queue, const Clock* clock, OnBatch on_batch)
-      : queue_(*queue), clock_(*clock), on_batch_(std::move(on_batch)) {}
+  // All borrowed; they outlive the executor. meter: that of the worlds. on_batch: called after each
+  // quantum; may be null.
+  Executor(WorkQueue* queue, DeviceMeter* meter, Heartbeat* heartbeat, OnBatch on_batch)
+      : queue_(*queue),
+        meter_(*meter),
+        heartbeat_(*heartbeat),
+        clock_(*meter->clock),
+        on_batch_(std::move(on_batch)) {}
 
   // What WorkQueue::Take gave. Answers or refuses each, or gives it back to the queue.
   void RunQuantum(std::vector<QueueEntry> batch);
 
  private:
+  // Of the whole quantum; zero: nobody knows.
+  absl::Duration Expected(const std::vector<QueueEntry>& batch);
   void RunSolo(QueueEntry& entry, BatchReport& report);
   void RunSteps(std::vector<QueueEntry>& batch, BatchReport& report);
   // Refuses those of the batch that nobody waits for any more.
@@ -47,6 +56,8 @@ class Executor {
   void SweepQueue(absl::Time now);
 
   WorkQueue& queue_;
+  DeviceMeter& meter_;
+  Heartbeat& heartbeat_;
   const Clock& clock_;
   const OnBatch on_batch_;
   absl::Time swept_at_;

@@ -27,11 +27,6 @@ absl::Status Overloaded(const std::string& why, absl::Duration retry_after) {
                     .retry_after = std::clamp(retry_after, kShortestRetry, kLongestRetry)});
 }
 
-absl::Status ShuttingDown() {
-  return MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
-                   {.reason = std::string(kDraining), .retry_after = absl::Seconds(1)});
-}
-
 std::string Rounded(absl::Duration duration) {
   return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
 }
@@ -44,7 +39,7 @@ absl::Duration Charged(std::optional<absl::Duration> cost) {
 
 absl::Status WorkQueue::Push(QueueEntry& entry, Admission admission) {
   absl::MutexLock lock(&mutex_);
-  if (stopped_) return ShuttingDown();
+  if (!stopped_.ok()) return stopped_;
   const Work& work = *entry.work;
   entry.load = LoadOf(work.demand(), costs_[work.group()], options_.batch);
   if (admission == Admission::kIfRoom) {
@@ -124,7 +119,7 @@ std::vector<QueueEntry> WorkQueue::Take() {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &WorkQueue::Ready));
   std::vector<QueueEntry> batch;
-  if (stopped_) return batch;
+  if (!stopped_.ok()) return batch;
   const uint64_t first = order_.Next()->id;
   const QueueEntry& entry = waiting_.at(first);
   const Demand& demand = entry.work->demand();
@@ -185,10 +180,10 @@ absl::Status WorkQueue::Return(QueueEntry& entry, absl::Duration device_time) {
   absl::MutexLock lock(&mutex_);
   const CallHandle& call = entry.work->call();
   Settle(entry, device_time);
-  if (stopped_) {
+  if (!stopped_.ok()) {
     order_.Finish(entry.id);
     backlog_.Remove(call.work_class(), call.client(), entry.load, /*last=*/true);
-    return ShuttingDown();
+    return stopped_;
   }
   const Demand& demand = entry.work->demand();
   const absl::Duration left = LoadOf(
@@ -225,9 +220,9 @@ std::vector<QueueEntry> WorkQueue::RemoveDead(absl::Time now) {
   return dead;
 }
 
-std::vector<QueueEntry> WorkQueue::Stop() {
+std::vector<QueueEntry> WorkQueue::Stop(const absl::Status& why) {
   absl::MutexLock lock(&mutex_);
-  stopped_ = true;
+  stopped_.Update(why);
   std::vector<uint64_t> ids;
   for (const auto& [id, entry] : waiting_) ids.push_back(id);
   std::sort(ids.begin(), ids.end());

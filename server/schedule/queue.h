@@ -55,7 +55,7 @@ class WorkQueue {
   explicit WorkQueue(QueueOptions options)
       : options_(options), order_(options.order), backlog_(options.batch.max_quantum) {}
 
-  // On success takes the entry. Unavailable / DRAINING once stopped. New work gets
+  // On success takes the entry. Once stopped: why. New work gets
   // ResourceExhausted / OVERLOADED, with the time to wait, when the queue is full, when more than
   // max_queue_time of work goes before it (or four times what it takes itself), or when it would be
   // done only after its deadline; but not while the device has nothing to do.
@@ -68,13 +68,14 @@ class WorkQueue {
   std::vector<QueueEntry> Take() ABSL_LOCKS_EXCLUDED(mutex_);
   // After each Take, for each entry, one of the two. It is done, and took so much of the device:
   void Finish(const QueueEntry& entry, absl::Duration device_time) ABSL_LOCKS_EXCLUDED(mutex_);
-  // It has more to do. On success takes the entry. Unavailable / DRAINING once stopped.
+  // It has more to do. On success takes the entry. Once stopped: why.
   absl::Status Return(QueueEntry& entry, absl::Duration device_time) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What is waiting and is not waited for any more.
   std::vector<QueueEntry> RemoveDead(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Take returns at once from now on. Returns what was waiting.
-  std::vector<QueueEntry> Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Take returns at once from now on, and what comes gets `why`, the first one if there are
+  // several. Returns what was waiting.
+  std::vector<QueueEntry> Stop(const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // A measurement for the cost table of a world (Work::group), and what the table makes of it.
   void Learn(const void* world, Stage stage, int rows, absl::Duration cost)
@@ -93,7 +94,7 @@ class WorkQueue {
 
  private:
   bool Ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return stopped_ || order_.waiting() > 0;
+    return !stopped_.ok() || order_.waiting() > 0;
   }
   // The device time of the turn, in place of what was expected of it.
   void Settle(const QueueEntry& entry, absl::Duration device_time)
@@ -116,7 +117,7 @@ class WorkQueue {
   std::unordered_map<uint64_t, QueueEntry> waiting_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t quanta_since_interactive_ ABSL_GUARDED_BY(mutex_) = std::numeric_limits<int32_t>::max();
-  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status stopped_ ABSL_GUARDED_BY(mutex_);  // OK: it goes on
 };
 
 }  // namespace gwm::server

@@ -33,7 +33,24 @@ void Fail(StepTurn& turn, const absl::Status& status) {
   turn.work->Refuse(status);
 }
 
-absl::Status Begin(World& world, StepTurn& turn) {
+// The turn's work has the thread until it lets go. Its ledger is not touched then: once a call is
+// answered, another thread may have it.
+class Hold {
+ public:
+  Hold(DeviceMeter& meter, const StepTurn& turn) : meter_(meter) {
+    meter_.ledger = &turn.work->latency();
+    meter_.Mark(LatencyStage::kQueue);
+  }
+  ~Hold() { meter_.ledger = nullptr; }
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+
+ private:
+  DeviceMeter& meter_;
+};
+
+absl::Status Begin(World& world, StepTurn& turn, DeviceMeter& meter) {
+  const Hold hold(meter, turn);
   return Guarded([&]() -> absl::Status {
     ASSIGN_OR_RETURN(const std::vector<StepRequest> rows, turn.work->Begin());
     turn.over = turn.work->answered();
@@ -61,7 +78,10 @@ class Advancer {
     }
     if (rows.empty()) return;
     const absl::Status status = Guarded([&] { return world_.Advance(rows); });
-    if (status.ok()) return;
+    if (status.ok()) {
+      heads_time_ += world_.HeadsTime();
+      return;
+    }
     whole_ = false;
     // Fewer rows may fit into memory; otherwise halves tell whose fault it is.
     const bool divide = parts.size() > 1 && (!one_work || absl::IsResourceExhausted(status));
@@ -74,18 +94,20 @@ class Advancer {
   }
   const absl::Status& failure(size_t turn) const { return failures_[turn]; }
   bool whole() const { return whole_; }
+  absl::Duration heads_time() const { return heads_time_; }
 
  private:
   World& world_;
   std::vector<absl::Status> failures_;
   bool whole_ = true;
+  absl::Duration heads_time_;
 };
 
-void Complete(World& world, StepTurn& turn, absl::Time now) {
+void Complete(World& world, StepTurn& turn, DeviceMeter& meter, absl::Time now) {
+  const Hold hold(meter, turn);
   StepProgress& progress = **turn.progress;
   const absl::Duration used = progress.device_time + turn.device_time;
-  const RunTiming timing{.queue = now - turn.enqueued_at - used,
-                         .started = now - used,
+  const RunTiming timing{.started = now - used,
                          .batch_rows = progress.batch_rows,
                          .sampler_calls = static_cast<uint32_t>(turn.work->demand().calls)};
   std::vector<StepRow> results = progress.TakeResults();
@@ -97,13 +119,27 @@ void Complete(World& world, StepTurn& turn, absl::Time now) {
   if (!status.ok()) turn.work->Refuse(status);
 }
 
+// Until here they waited for the beginnings of others.
+void MarkWaited(std::span<StepTurn> turns, absl::Time now) {
+  for (const StepTurn& turn : turns) {
+    if (!turn.over) turn.work->latency().Mark(LatencyStage::kQueue, now);
+  }
+}
+
+// The heads work for rows that are done; the others only wait for them.
+void MarkCall(const StepTurn& turn, absl::Duration heads_time, absl::Time now) {
+  const bool done = (*turn.progress)->rows_left() == 0;
+  turn.work->latency().Split(LatencyStage::kDynamics, LatencyStage::kReward,
+                             done ? heads_time : absl::ZeroDuration(), now);
+}
+
 // Begins what has not begun. Returns the rows that take part.
-std::vector<Part> Gather(World& world, std::span<StepTurn> turns) {
+std::vector<Part> Gather(World& world, std::span<StepTurn> turns, DeviceMeter& meter) {
   std::vector<Part> parts;
   for (size_t i = 0; i < turns.size(); ++i) {
     StepTurn& turn = turns[i];
     if (*turn.progress == nullptr) {
-      if (absl::Status status = Begin(world, turn); !status.ok()) Fail(turn, status);
+      if (absl::Status status = Begin(world, turn, meter); !status.ok()) Fail(turn, status);
     }
     if (turn.over) continue;
     for (StepInProgress* row : (*turn.progress)->Next(turn.rows)) parts.push_back({row, i});
@@ -113,14 +149,17 @@ std::vector<Part> Gather(World& world, std::span<StepTurn> turns) {
 
 }  // namespace
 
-QuantumReport RunStepQuantum(World& world, std::span<StepTurn> turns, const Clock& clock) {
+QuantumReport RunStepQuantum(World& world, std::span<StepTurn> turns, DeviceMeter& meter) {
+  const Clock& clock = *meter.clock;
   const absl::Time begun_at = clock.Now();
-  const std::vector<Part> parts = Gather(world, turns);
+  const std::vector<Part> parts = Gather(world, turns, meter);
   const auto rows = static_cast<int>(parts.size());
   const absl::Time called_at = clock.Now();
+  MarkWaited(turns, called_at);
   Advancer advancer(world, turns.size());
   advancer.Advance(parts);
-  absl::Time now = clock.Now();
+  const absl::Time call_end = clock.Now();
+  absl::Time now = call_end;
   const absl::Duration begin_share = (called_at - begun_at) / static_cast<double>(turns.size());
   for (StepTurn& turn : turns) turn.device_time = begin_share;
   for (const Part& part : parts) turns[part.turn].device_time += (now - called_at) / rows;
@@ -134,9 +173,10 @@ QuantumReport RunStepQuantum(World& world, std::span<StepTurn> turns, const Cloc
       continue;
     }
     StepProgress& progress = **turn.progress;
+    MarkCall(turn, advancer.heads_time(), call_end);
     progress.batch_rows = std::max(progress.batch_rows, static_cast<uint32_t>(rows));
     if (progress.rows_left() == 0) {
-      Complete(world, turn, now);
+      Complete(world, turn, meter, now);
       turn.show_time = clock.Now() - now;
       turn.device_time += turn.show_time;
       now += turn.show_time;

@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "server/base/clock.h"
+#include "server/schedule/metered_world.h"
 #include "server/schedule/step_progress.h"
 #include "server/schedule/work.h"
 
@@ -16,7 +16,6 @@ struct StepTurn {
   StepWork* work = nullptr;                           // borrowed for the call
   std::unique_ptr<StepProgress>* progress = nullptr;  // null inside: the work has not begun
   int rows = 1;                                       // that it may advance
-  absl::Time enqueued_at;
   // Results. over: the work was answered or refused.
   bool over = false;
   absl::Duration device_time;  // its share of the quantum
@@ -32,7 +31,8 @@ struct QuantumReport {
 // Device thread. Whatever fails - a work's beginning or completion, the world, by an error or an
 // exception - ends the works concerned alone. When a call fails for several works, or does not fit
 // into memory, it is tried in halves.
-QuantumReport RunStepQuantum(World& world, std::span<StepTurn> turns, const Clock& clock);
+// meter: that of the world.
+QuantumReport RunStepQuantum(World& world, std::span<StepTurn> turns, DeviceMeter& meter);
 
 }  // namespace gwm::server
 

@@ -19,7 +19,6 @@ namespace gwm::server {
 
 // What happened around the work; goes into StepTiming.
 struct RunTiming {
-  absl::Duration queue;  // waiting, before the start and between turns
   // So much before the present turn's end that the difference is what the work took of the device:
   // of work with a single turn, when that began.
   absl::Time started;
@@ -44,6 +43,7 @@ class Work {
   virtual void Refuse(const absl::Status& status) = 0;
 
   const CallHandle& call() const { return *call_; }
+  LatencyLedger& latency() const { return call_->latency(); }
   const void* owner() const { return owner_; }
   const WorldHandle& world() const { return world_; }
   const Demand& demand() const { return demand_; }

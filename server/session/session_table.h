@@ -83,6 +83,8 @@ class SessionTable {
   // --- states that wait in host memory; what moves them is work/spill.h ---
 
   bool HasRoom(const Need& need) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether there is room for `need`, or would be once idle sessions that allow it have given way.
+  bool CouldHaveRoom(const Need& need) const ABSL_LOCKS_EXCLUDED(mutex_);
   // The next session to spill so that the room of `need` fits: idle longest, of the same world, and
   // none of `tried`. Null: there is none, or all of them together, with those that may be evicted,
   // would not do.

@@ -31,6 +31,21 @@ bool SessionTable::HasRoom(const Need& need) const {
   return CheckNeed(need).ok();
 }
 
+bool SessionTable::CouldHaveRoom(const Need& need) const {
+  absl::MutexLock lock(&mutex_);
+  if (CheckNeed(need).ok()) return true;
+  size_t sessions_left = sessions_.size();
+  RoomUse use_left = UseOf(*need.world);
+  for (const auto& [id, entry] : sessions_) {
+    const SessionConfig& config = entry.session->config();
+    if (!entry.session->IdleSince().has_value()) continue;
+    if (config.evictable) --sessions_left;
+    const bool here = entry.in_pool && entry.session->world().get() == need.world;
+    if (here && (config.evictable || config.spillable)) use_left.Remove(entry.room);
+  }
+  return CheckNeed(sessions_left, use_left, need).ok();
+}
+
 absl::Status SessionTable::Reserve(const Session& session, Room room) {
   absl::MutexLock lock(&mutex_);
   const auto entry = sessions_.find(session.id());

@@ -68,12 +68,14 @@ int ImagineRollout::live() const {
 
 void ImagineRollout::RequestChunk() {
   awaited_ = true;
+  if (t_ > 0) call_->latency().Start(device_->clock().Now());
   SubmitStep();
 }
 
 void ImagineRollout::Answer(absl::StatusOr<ImagineResult> result) {
   if (!std::exchange(awaited_, false)) return;
   if (!result.ok() || result->last) LetGo();
+  if (result.ok()) result->latency = call_->latency().Close(device_->clock().Now());
   on_chunk_(std::move(result));
 }
 

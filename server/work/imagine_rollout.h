@@ -58,6 +58,7 @@ struct ImagineResult {
   Observations observations;
   uint64_t computed_rows = 0;  // branch steps that were computed for this chunk
   uint32_t sampler_calls = 0;
+  CallLatency latency;  // since the chunk was requested
   bool last = false;
   std::vector<StateContent> final_states;  // [B] with the last chunk, if asked for
 };
@@ -75,6 +76,7 @@ class ImagineRollout : public std::enable_shared_from_this<ImagineRollout> {
                                                                 ImagineArgs args,
                                                                 DeviceThread* device,
                                                                 OnChunk on_chunk);
+  // Every chunk but the first restarts the call's ledger: the reader's time is nobody's.
   void RequestChunk();
   ~ImagineRollout() { LetGo(); }
 

@@ -9,6 +9,7 @@
 #include "server/bin/flags.h"
 #include "server/bin/load_config.h"
 #include "server/bin/process.h"
+#include "server/bin/serve.h"
 #include "server/bin/stop_signal.h"
 #include "server/rpc/server.h"
 #include "tests/fake_server/world_flags.h"
@@ -47,17 +48,16 @@ int Main(std::vector<std::string> arguments) {
                                      .clock = &clock,
                                      .log = &log,
                                      .random = SystemRandom(),
-                                     .version = "fake"});
+                                     .version = "fake",
+                                     .on_drain_call = [&stop] { stop.Wake(); },
+                                     .on_device_lost = [&stop] { stop.Wake(); }});
   if (!server.ok()) return Fail(server.status(), 1);
   std::printf("listening on %s\n", absl::StrJoin((*server)->addresses(), ", ").c_str());
   if ((*server)->metrics_port() != 0) {
     std::printf("metrics on port %d\n", (*server)->metrics_port());
   }
   std::fflush(stdout);
-  while (!stop.Wait(absl::InfiniteDuration()).has_value()) {
-  }
-  (*server)->Shutdown(options->drain.timeout);
-  return 0;
+  return ServeUntilStopped(**server, stop, options->drain, log);
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ constexpr std::array kFlags = {
               &FakeWorldControls::max_step_rows},
     WorldFlag{"hang-after", "the device hangs for good after so many Steps; 0: never [0]",
               &FakeWorldControls::hang_after_steps},
+    WorldFlag{"lose-after", "the device is lost after so many Steps; 0: never [0]",
+              &FakeWorldControls::lose_after_steps},
     WorldFlag{"leak-bytes", "memory that each Step loses, to check that growth is found [0]",
               &FakeWorldControls::leak_bytes},
 };

@@ -76,7 +76,9 @@ class FakeWorld : public World {
   const WorldSpec& spec() const override { return spec_; }
 
   absl::StatusOr<std::vector<StatePtr>> Reset(const std::vector<ResetRequest>& rows) override {
+    if (controls_->lost) return absl::UnavailableError("lost on demand");
     if (!HasRoom(rows.size())) return PoolFull();
+    if (controls_->on_call) controls_->on_call("reset");
     std::vector<StatePtr> states;
     for (const ResetRequest& row : rows) {
       auto state = std::make_shared<FakeState>(controls_);
@@ -105,6 +107,10 @@ class FakeWorld : public World {
       controls_->gate.Close();
     }
     controls_->gate.Pass();
+    if (controls_->lose_after_steps > 0 && --controls_->lose_after_steps == 0) {
+      controls_->lost = true;
+    }
+    if (controls_->lost) return absl::UnavailableError("lost on demand");
     SpendTime(static_cast<int64_t>(rows.size()));
     controls_->AddBatch(static_cast<int>(rows.size()));
     if (controls_->on_advance) controls_->on_advance(static_cast<int>(rows.size()));
@@ -126,8 +132,11 @@ class FakeWorld : public World {
     return absl::OkStatus();
   }
 
+  absl::Duration HeadsTime() const override { return controls_->heads_time; }
+
   absl::StatusOr<std::vector<RenderedView>> Render(const std::vector<RenderRequest>& rows,
                                                    const RenderOptions& options) override {
+    if (controls_->on_call) controls_->on_call("render");
     if (controls_->fail_render) return absl::InternalError("render failed on demand");
     std::vector<RenderedView> views;
     for (const RenderRequest& row : rows) views.push_back(RenderOne(row, options));

@@ -13,11 +13,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "engine/api/world.h"
 #include "tests/fakes/counter.h"
 #include "tests/fakes/gate.h"
@@ -30,6 +32,9 @@ struct FakeWorldControls {
   // Called with the rows of each denoiser call, on the device thread; to be set before the world is
   // used.
   std::function<void(int)> on_advance;
+  // The same for "reset" and "render".
+  std::function<void(std::string_view)> on_call;
+  absl::Duration heads_time;  // that HeadsTime tells; constant while the world is used
   std::atomic<int64_t> live_states = 0;
   std::atomic<int64_t> pool_states = 64;    // more give ResourceExhausted
   std::atomic<int64_t> max_step_rows = 64;  // more in one call give ResourceExhausted
@@ -41,8 +46,11 @@ struct FakeWorldControls {
   std::atomic<int64_t> step_us = 0;           // time of one Step, microseconds ...
   std::atomic<int64_t> row_us = 0;            // ... and of each of its rows
   std::atomic<int64_t> hang_after_steps = 0;  // Steps until the gate closes; 0: it stays open
-  std::atomic<int64_t> leak_bytes = 0;        // lost by every Step
-  std::atomic<int64_t> width = 6;             // of the cameras; read when the world is made
+  std::atomic<int64_t> lose_after_steps =
+      0;  // Steps until every call gives Unavailable; 0: none does
+  std::atomic<bool> lost = false;
+  std::atomic<int64_t> leak_bytes = 0;  // lost by every Step
+  std::atomic<int64_t> width = 6;       // of the cameras; read when the world is made
   std::atomic<int64_t> height = 4;
   std::atomic<bool> record_batches = true;  // for Batches()
   std::atomic<uint32_t> last_age = 0;       // of the row that was stepped last

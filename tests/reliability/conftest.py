@@ -25,10 +25,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., FakeServer]]:
         pytest.skip(f"{SERVER} is not built")
     servers: list[FakeServer] = []
 
-    def make(*flags: str, limits: str = "") -> FakeServer:
-        servers.append(FakeServer(tmp_path / f"server{len(servers)}", *flags, limits=limits))
+    def make(*flags: str, **config: str) -> FakeServer:
+        servers.append(FakeServer(tmp_path / f"server{len(servers)}", *flags, **config))
         return servers[-1]
 
     yield make
     for server in servers:
-        assert server.stop() == 0
+        assert server.stop() == server.exit_status

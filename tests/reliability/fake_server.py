@@ -26,13 +26,14 @@ def pause(seconds: float) -> None:
 
 
 class FakeServer:
-    """Listens on free loopback ports. limits: text of the configuration's `limits` message."""
+    """Listens on free loopback ports. limits: text of the configuration's `limits`; settings: of the rest."""
 
-    def __init__(self, folder: Path, *flags: str, limits: str = "") -> None:
+    def __init__(self, folder: Path, *flags: str, limits: str = "", settings: str = "") -> None:
         folder.mkdir(parents=True)
+        self.exit_status = 0  # that it should end with
         self._log = folder / "server.log"
         config = folder / "server.textproto"
-        config.write_text(f"limits {{ {limits} }}\n")
+        config.write_text(f"limits {{ {limits} }}\nlame_duck {{}}\n{settings}\n")
         command = [
             str(SERVER),
             "--listen=127.0.0.1:0",

@@ -151,6 +151,7 @@ Session Client::CreateSession(const SessionOptions& options) {
   request.set_num_envs(options.num_envs);
   if (options.seed) request.set_seed(*options.seed);
   if (options.sampler_calls > 0) request.mutable_sampler()->set_calls(options.sampler_calls);
+  request.mutable_sampler()->set_kind(ToProto(options.sampler));
   Assign(options.observations, request.mutable_observations());
   if (options.idle_ttl.count() != 0) *request.mutable_idle_ttl() = ToProto(options.idle_ttl);
   request.set_max_episode_steps(options.max_episode_steps);

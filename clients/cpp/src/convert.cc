@@ -10,6 +10,19 @@ double Milliseconds(const google::protobuf::Duration& duration) {
   return 1e3 * static_cast<double>(duration.seconds()) + 1e-6 * duration.nanos();
 }
 
+StepTiming TimingOf(const v1::StepTiming& timing) {
+  return {.queue_ms = Milliseconds(timing.queue()),
+          .device_ms = Milliseconds(timing.gpu()),
+          .batch_rows = timing.batch_size(),
+          .sampler_calls = timing.sampler_calls(),
+          .encode_ms = Milliseconds(timing.encode()),
+          .dynamics_ms = Milliseconds(timing.dynamics()),
+          .reward_ms = Milliseconds(timing.reward()),
+          .render_ms = Milliseconds(timing.render()),
+          .pack_ms = Milliseconds(timing.pack()),
+          .total_ms = Milliseconds(timing.total())};
+}
+
 std::vector<float> Floats(v1::Tensor* proto) {
   const Tensor tensor = FromProto(proto);
   if (tensor.dtype == DType::kNone) return {};
@@ -89,6 +102,18 @@ google::protobuf::Duration ToProto(std::chrono::milliseconds duration) {
   proto.set_seconds(duration.count() / 1000);
   proto.set_nanos(static_cast<int32_t>(duration.count() % 1000) * 1'000'000);
   return proto;
+}
+
+v1::SamplerKind ToProto(Sampler sampler) {
+  switch (sampler) {
+    case Sampler::kDefault:
+      return v1::SAMPLER_KIND_UNSPECIFIED;
+    case Sampler::kEuler:
+      return v1::SAMPLER_KIND_EULER;
+    case Sampler::kHeun:
+      return v1::SAMPLER_KIND_HEUN;
+  }
+  return v1::SAMPLER_KIND_UNSPECIFIED;
 }
 
 v1::RenderOutput ToProto(RenderOutput output) { return static_cast<v1::RenderOutput>(output); }
@@ -245,10 +270,7 @@ StepResult FromProto(v1::StepReply* reply) {
           .final_rows = {.rows = ToVector<uint32_t>(reply->final().rows()),
                          .step_index = ToVector<uint64_t>(reply->final().step_index()),
                          .observations = FromProto(reply->mutable_final()->mutable_observations())},
-          .timing = {.queue_ms = Milliseconds(reply->timing().queue()),
-                     .device_ms = Milliseconds(reply->timing().gpu()),
-                     .batch_rows = reply->timing().batch_size(),
-                     .sampler_calls = reply->timing().sampler_calls()},
+          .timing = TimingOf(reply->timing()),
           .replayed = reply->replayed()};
 }
 

@@ -25,6 +25,7 @@ v1::Camera ToProto(const Camera& camera);
 v1::RgbdFrames ToProto(const Frames& frames);
 google::protobuf::Duration ToProto(std::chrono::milliseconds duration);
 v1::RenderOutput ToProto(RenderOutput output);
+v1::SamplerKind ToProto(Sampler sampler);
 v1::StateRef ToProto(const StateRef& state);
 StateRef FromProto(const v1::StateRef& state);
 

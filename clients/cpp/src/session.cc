@@ -50,6 +50,7 @@ v1::ImagineRequest MakeImagineRequest(const std::string& session_id, const Tenso
   Assign(options.observations, request.mutable_outputs());
   request.set_stride(options.stride);
   if (options.sampler_calls > 0) request.set_sampler_calls(options.sampler_calls);
+  request.set_sampler_kind(ToProto(options.sampler));
   if (options.camera) *request.mutable_camera() = ToProto(*options.camera);
   return request;
 }
@@ -171,11 +172,16 @@ Images Session::Render(const RenderOptions& options) {
 
 PlanResult Session::Plan(const Tensor& actions, const PlanOptions& options) {
   v1::PlanRequest request;
-  request.set_session_id(id());
-  request.set_env_id(options.env_id);
+  if (options.state) {
+    *request.mutable_state() = ToProto(*options.state);
+  } else {
+    request.set_session_id(id());
+    request.set_env_id(options.env_id);
+  }
   *request.mutable_actions() = ToProto(actions);
   request.set_discount(options.discount);
   if (options.sampler_calls > 0) request.set_sampler_calls(options.sampler_calls);
+  request.set_sampler_kind(ToProto(options.sampler));
   auto reply = wire_->Call<v1::PlanReply>(wire_->simulator(), &v1::Simulator::Stub::Plan, request,
                                           options.timeout, Repeat::kSafe);
   return FromProto(&reply);

@@ -53,6 +53,7 @@ v1::StepRequest Session::State::StepOf(const Tensor& actions, const StepOptions&
   *request.mutable_actions() = internal::ToProto(actions);
   internal::Assign(options.observations, request.mutable_observations());
   if (options.sampler_calls > 0) request.set_sampler_calls(options.sampler_calls);
+  request.set_sampler_kind(internal::ToProto(options.sampler));
   if (options.camera) *request.mutable_camera() = internal::ToProto(*options.camera);
   internal::Assign(Expected(options.env_ids), request.mutable_expected_step());
   request.mutable_context()->set_request_id(NextRequestId());

@@ -220,10 +220,12 @@ TEST_F(ClientTest, StepsASubsetAndReadsEveryField) {
   server_.step_reply.mutable_timing()->mutable_gpu()->set_nanos(2'500'000);
   const std::vector<float> actions(8, 0.25F);
   const StepResult step =
-      session.Step(Tensor::From<float>({2, 4}, actions), {.env_ids = {1, 0}, .sampler_calls = 2});
+      session.Step(Tensor::From<float>({2, 4}, actions),
+                   {.env_ids = {1, 0}, .sampler_calls = 2, .sampler = Sampler::kHeun});
   EXPECT_THAT(server_.step_request.env_ids(), ElementsAre(1, 0));
   EXPECT_THAT(server_.step_request.actions().shape(), ElementsAre(2, 4));
   EXPECT_EQ(server_.step_request.sampler_calls(), 2U);
+  EXPECT_EQ(server_.step_request.sampler_kind(), v1::SAMPLER_KIND_HEUN);
   EXPECT_FALSE(server_.step_request.has_camera());
   EXPECT_THAT(step.reward, ElementsAre(1.5F, -2.0F));
   EXPECT_THAT(step.terminated, ElementsAre(false, true));

@@ -101,7 +101,9 @@ TEST_F(LifecycleTest, HealthKnowsServerServicesAndModel) {
   EXPECT_TRUE(ProbeHealth(server_->addresses().front(), absl::Seconds(5)).ok());
   server_->BeginDrain();
   EXPECT_EQ(HealthOf(""), HealthCheckResponse::NOT_SERVING);
-  EXPECT_FALSE(ProbeHealth(server_->addresses().front(), absl::Seconds(5)).ok());
+  // Going out of service is no reason to be restarted.
+  EXPECT_EQ(HealthOf("liveness"), HealthCheckResponse::SERVING);
+  EXPECT_TRUE(ProbeHealth(server_->addresses().front(), absl::Seconds(5)).ok());
 }
 
 TEST_F(LifecycleTest, AWatchedHealthDoesNotHoldTheShutdownUp) {
@@ -136,6 +138,7 @@ TEST_F(LifecycleTest, MetricsCountWhatClientsDid) {
   EXPECT_NE(HttpGet("/healthz").find("200 OK"), std::string::npos);
   server_->BeginDrain();
   EXPECT_NE(HttpGet("/healthz").find("503"), std::string::npos);
+  EXPECT_NE(HttpGet("/livez").find("200 OK"), std::string::npos);
 }
 
 TEST_F(LifecycleTest, AnUnknownMethodIsUnimplemented) {

@@ -15,6 +15,7 @@ class OverloadRpcTest : public ServerTest {
  protected:
   void SetUp() override {
     controls_->on_advance = [this](int) { clock_.Advance(absl::Seconds(1)); };
+    options_.limits.max_queue_time = absl::Milliseconds(500);
     StartServer();
   }
 };

@@ -50,6 +50,25 @@ TEST_F(PlanRpcTest, FindsTheBestSequenceAndLeavesTheSessionAlone) {
   EXPECT_EQ(controls_->live_states, 2);
 }
 
+TEST_F(PlanRpcTest, AStateByItselfIsPlannedFromAsItsEnvironmentIs) {
+  const std::string id = Ready();
+  v1::PlanReply expected, reply;
+  ASSERT_TRUE(Plan(Request(id, {0.25f, 0.5f}), &expected).ok());
+  v1::ExportStateRequest request;
+  request.set_session_id(id);
+  v1::ExportStateReply exported;
+  ASSERT_TRUE(Call(*simulator_, &v1::Simulator::Stub::ExportState, request, &exported).ok());
+  v1::PlanRequest plan = Request("", {0.25f, 0.5f});
+  *plan.mutable_state() = exported.state();
+  const grpc::Status status = Plan(plan, &reply);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(Floats(reply.returns()), Floats(expected.returns()));
+  EXPECT_EQ(reply.best(), 1u);
+  EXPECT_EQ(controls_->live_states, 1);
+  plan.set_session_id(id);
+  EXPECT_EQ(DetailsOf(Plan(plan, &reply)).field, "state");
+}
+
 TEST_F(PlanRpcTest, ASequenceThatFailsIsNeverTheBest) {
   const std::string id = Ready();
   v1::PlanReply reply;

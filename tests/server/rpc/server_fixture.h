@@ -30,6 +30,9 @@ inline RandomSource CountingRandom(uint64_t salt) {
 
 class ServerTest : public ::testing::Test {
  protected:
+  // A clock that leaps just when a work ends makes that work look long, and what comes next would be
+  // refused.
+  ServerTest() { options_.limits.max_queue_time = absl::Hours(1); }
   void SetUp() override { StartServer(); }
 
   // Again after changing `options_`: the old server goes first.
@@ -45,7 +48,8 @@ class ServerTest : public ::testing::Test {
                        .log = &log_,
                        .random = CountingRandom(1000 * ++starts_),
                        .version = "1.2.3",
-                       .on_drain_call = [this] { ++drain_calls_; }});
+                       .on_drain_call = [this] { ++drain_calls_; },
+                       .on_device_lost = [this] { ++device_losses_; }});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     // A channel of its own per server: none is left from an earlier test.
@@ -148,12 +152,16 @@ class ServerTest : public ::testing::Test {
 
   fakes::FakeClock clock_;
   Log log_{"off"};
-  ServerOptions options_;
+  // No probes among the calls that tests count, and no watchdog beside a clock that leaps.
+  ServerOptions options_{.health = {.probe_period = absl::ZeroDuration(),
+                                    .timeout = absl::InfiniteDuration(),
+                                    .watchdog = absl::ZeroDuration()}};
   std::shared_ptr<fakes::FakeWorldControls> controls_ =
       std::make_shared<fakes::FakeWorldControls>();
   WorldOpener open_;  // of models that are loaded later; none by default
   uint64_t starts_ = 0;
   std::atomic<int> drain_calls_ = 0;
+  std::atomic<int> device_losses_ = 0;
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Simulator::Stub> simulator_;

@@ -112,6 +112,19 @@ TEST_F(SlowReaderRpcTest, AReaderThatNeverComesLosesEvenTheChunkOnItsWay) {
   EXPECT_EQ(reader->Finish().error_code(), grpc::CANCELLED);
 }
 
+TEST_F(SlowReaderRpcTest, AShutdownDoesNotWaitForAReaderThatNeverComes) {
+  const std::string id = Ready();
+  grpc::ClientContext context;
+  auto reader = Imagine(&context, id);
+  ASSERT_EQ(RolloutStepsWhileOthersStep(id), 2);
+  server_->Shutdown(absl::Milliseconds(50));
+  EXPECT_EQ(Metric("gwm_rpc_in_flight{rpc=\"Simulator.Imagine\"}"), 0);
+  v1::ImagineChunk chunk;
+  while (reader->Read(&chunk)) {
+  }
+  EXPECT_FALSE(reader->Finish().ok());
+}
+
 TEST_F(SlowReaderRpcTest, OthersAreNotHeldUp) {
   options_.limits.max_imagine_streams = 8;
   StartServer();

@@ -100,7 +100,9 @@ class Simulation {
   WorldHandle world_ = std::make_shared<ServedWorld>(fakes::MakeFakeWorld(controls_));
   StatePtr start_;
   WorkQueue queue_;
-  Executor executor_{&queue_, &clock_, nullptr};
+  DeviceMeter meter_{.clock = &clock_};
+  Heartbeat heartbeat_;
+  Executor executor_{&queue_, &meter_, &heartbeat_, nullptr};
   std::priority_queue<Event> events_;
   uint64_t count_ = 0;
 };

@@ -188,9 +188,9 @@ TEST_F(QueueTest, TellsWhatWaitsInEachClass) {
 
 TEST_F(QueueTest, HandsBackWhatWaitsWhenStopped) {
   ASSERT_TRUE(PushStep(1, nullptr).ok());
-  EXPECT_EQ(queue_.Stop().size(), 1u);
+  EXPECT_EQ(queue_.Stop(absl::UnavailableError("stopped")).size(), 1u);
   EXPECT_TRUE(queue_.Take().empty());
-  EXPECT_EQ(ReasonOf(PushStep(2, nullptr)), "DRAINING");
+  EXPECT_EQ(PushStep(2, nullptr).message(), "stopped");
 }
 
 }  // namespace

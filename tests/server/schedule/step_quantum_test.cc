@@ -23,6 +23,7 @@ class StepQuantumTest : public ::testing::Test {
   std::shared_ptr<CallHandle> Submit(Outcome* outcome, LoggedStep::Args args = {},
                                      CallOptions call = {}) {
     auto handle = MakeCall(call);
+    handle->latency().Start(clock_.Now());
     QueueEntry entry{
         .work = std::make_unique<LoggedStep>(handle, world_, start_, std::move(args), outcome),
         .enqueued_at = clock_.Now()};
@@ -35,13 +36,16 @@ class StepQuantumTest : public ::testing::Test {
   }
 
   fakes::FakeClock clock_;
+  DeviceMeter meter_{.clock = &clock_};
+  Heartbeat heartbeat_;
   std::shared_ptr<fakes::FakeWorldControls> controls_ =
       std::make_shared<fakes::FakeWorldControls>();
-  WorldHandle world_ = std::make_shared<ServedWorld>(fakes::MakeFakeWorld(controls_));
+  WorldHandle world_ = std::make_shared<ServedWorld>(
+      std::make_unique<MeteredWorld>(fakes::MakeFakeWorld(controls_), &meter_));
   StatePtr start_;
   WorkQueue queue_{{.batch = {.max_rows = 8}, .order = {}}};
   std::vector<BatchReport> reports_;
-  Executor executor_{&queue_, &clock_,
+  Executor executor_{&queue_, &meter_, &heartbeat_,
                      [this](const BatchReport& report) { reports_.push_back(report); }};
 };
 
@@ -169,14 +173,43 @@ TEST_F(StepQuantumTest, TimingTellsWaitingFromComputing) {
   controls_->on_advance = [this](int) { clock_.Advance(absl::Milliseconds(10)); };
   Outcome outcome;
   const absl::Time begun = clock_.Now();
-  Submit(&outcome, {.calls = 2});
+  const auto call = Submit(&outcome, {.calls = 2});
   clock_.Advance(absl::Milliseconds(3));
   RunQuantum();
   clock_.Advance(absl::Milliseconds(4));
   RunQuantum();
-  EXPECT_EQ(outcome.timing.queue, absl::Milliseconds(7));
+  EXPECT_EQ(call->latency().Close(clock_.Now()).stages,
+            (StageTimes{{absl::Milliseconds(7), {}, absl::Milliseconds(20), {}, {}, {}}}));
   EXPECT_EQ(clock_.Now() - outcome.timing.started, absl::Milliseconds(20));
   EXPECT_EQ(clock_.Now() - begun, absl::Milliseconds(27));
+}
+
+TEST_F(StepQuantumTest, EveryCallOfABatchWaitsForAllOfIt) {
+  controls_->on_advance = [this](int rows) { clock_.Advance(rows * absl::Milliseconds(10)); };
+  controls_->heads_time = absl::Milliseconds(4);
+  Outcome small, large;
+  const auto first = Submit(&small);
+  const auto second = Submit(&large, {.rows = 3, .on_answer = [this](const Outcome&) {
+                                        clock_.Advance(absl::Milliseconds(5));
+                                      }});
+  RunAll();
+  EXPECT_EQ(controls_->Batches(), (Batches{4}));
+  const CallLatency quick = first->latency().Close(clock_.Now());
+  EXPECT_EQ(quick.stages[size_t{2}], absl::Milliseconds(36));  // dynamics
+  EXPECT_EQ(quick.stages[size_t{3}], absl::Milliseconds(4));   // reward
+  const CallLatency whole = second->latency().Close(clock_.Now());
+  EXPECT_EQ(whole.stages[size_t{2}], absl::Milliseconds(36));
+  EXPECT_EQ(whole.total, absl::Milliseconds(45));
+}
+
+TEST_F(StepQuantumTest, HeadsAreNoConcernOfAStepWithCallsLeft) {
+  controls_->on_advance = [this](int) { clock_.Advance(absl::Milliseconds(10)); };
+  controls_->heads_time = absl::Milliseconds(4);
+  Outcome outcome;
+  const auto call = Submit(&outcome, {.calls = 2});
+  RunAll();
+  EXPECT_EQ(call->latency().Close(clock_.Now()).stages,
+            (StageTimes{{{}, {}, absl::Milliseconds(16), absl::Milliseconds(4), {}, {}}}));
 }
 
 TEST_F(StepQuantumTest, EveryQuantumIsReported) {
@@ -190,7 +223,7 @@ TEST_F(StepQuantumTest, EveryQuantumIsReported) {
   EXPECT_TRUE(reports_[1].queue_waits.empty());
   EXPECT_EQ(reports_[1].stage, Stage::kStep);
   EXPECT_EQ(reports_[1].work_class, WorkClass::kImagine);
-  EXPECT_EQ(reports_[1].step_rows, 2);
+  EXPECT_EQ(reports_[1].rows, 2);
   EXPECT_EQ(reports_[1].stage_time, absl::Milliseconds(2));
   EXPECT_EQ(reports_[0].expected, absl::ZeroDuration());
   EXPECT_EQ(reports_[1].expected, absl::Milliseconds(2));

@@ -166,10 +166,15 @@ struct WarmUpTimes {
   std::chrono::microseconds render{0};
 };
 
+// How a step goes from one noise level to the next: by one denoiser call each, or by two each but
+// the last; kDefault: as the session does, and the session as the model says.
+enum class Sampler { kDefault, kEuler, kHeun };
+
 struct SessionOptions {
   uint32_t num_envs = 1;
-  std::optional<uint64_t> seed;           // absent: a random one
-  uint32_t sampler_calls = 0;             // denoiser calls per step; 0: the default
+  std::optional<uint64_t> seed;  // absent: a random one
+  uint32_t sampler_calls = 0;    // noise levels per step; 0: the default
+  Sampler sampler = Sampler::kDefault;
   std::vector<std::string> observations;  // what Reset and Step return unless they name others
   std::chrono::milliseconds idle_ttl{0};  // 0: the server's default
   uint32_t max_episode_steps = 0;         // 0: never truncated
@@ -209,6 +214,7 @@ struct StepOptions {
   std::vector<uint32_t> env_ids;  // empty: all
   std::vector<std::string> observations;
   uint32_t sampler_calls = 0;
+  Sampler sampler = Sampler::kDefault;
   std::optional<Camera> camera;  // "rgb" and "depth" as seen from here
   std::chrono::milliseconds timeout{0};
 };
@@ -217,11 +223,20 @@ struct RowStatus {
   std::string reason;
   std::string message;
 };
+// Where a call's time went on the server. queue, encode, dynamics, reward, render and pack follow
+// each other and add up to the total: what the call waited for. device: what it used, its share of
+// what was computed together with others.
 struct StepTiming {
   double queue_ms = 0;
   double device_ms = 0;
   uint32_t batch_rows = 0;
   uint32_t sampler_calls = 0;
+  double encode_ms = 0;
+  double dynamics_ms = 0;
+  double reward_ms = 0;
+  double render_ms = 0;
+  double pack_ms = 0;
+  double total_ms = 0;
 };
 // k rows of a step that ended an episode and began the next one at once, as they were at the end.
 struct FinalRows {
@@ -288,6 +303,7 @@ struct ImagineOptions {
   std::vector<std::string> observations;
   uint32_t stride = 1;  // steps per chunk
   uint32_t sampler_calls = 0;
+  Sampler sampler = Sampler::kDefault;
   std::optional<Camera> camera;
   std::optional<StateRef> state;    // to start from instead of an environment
   bool return_final_state = false;  // the last chunk has the states that the branches ended in
@@ -309,8 +325,10 @@ struct ImagineChunk {
 
 struct PlanOptions {
   uint32_t env_id = 0;
-  double discount = 1;  // above 0, up to 1
+  std::optional<StateRef> state;  // to start from instead of an environment
+  double discount = 1;            // above 0, up to 1
   uint32_t sampler_calls = 0;
+  Sampler sampler = Sampler::kDefault;
   std::chrono::milliseconds timeout{0};
 };
 // K action sequences tried from one state.

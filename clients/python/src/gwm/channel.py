@@ -30,12 +30,13 @@ _MESSAGE_OVERHEAD_BYTES = 1 << 20
 class Connection:
     """Thread-safe. Connects on the first call."""
 
-    def __init__(self, address: str, timeout_s: float, retry: RetryPolicy) -> None:
+    def __init__(self, address: str, timeout_s: float, retry: RetryPolicy, priority: int = 0) -> None:
         if not address:
             raise ValueError("address is empty; expected HOST:PORT or unix:PATH")
         self.address = address
         self.timeout_s = timeout_s
         self.retry = retry
+        self.priority = priority  # gwm.v1.Priority of calls on sessions
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._closed = False

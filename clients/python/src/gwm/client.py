@@ -8,7 +8,7 @@ with gwm.Client("localhost:50051") as client, client.create_session(num_envs=2, 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +17,7 @@ from google.protobuf import duration_pb2
 from gwm._generated import perception_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.channel import DEFAULT_TIMEOUT_S, Connection
 from gwm.models import Models
+from gwm.options import AUTO_RESETS, PRIORITIES, SAMPLERS, choose
 from gwm.render_fields import render_fields
 from gwm.retry import RetryPolicy
 from gwm.session import Session
@@ -34,12 +35,6 @@ from gwm.types import (
 )
 from gwm.wire import from_tensor, numpy_dtype, to_tensor
 
-AUTO_RESETS: Mapping[str, simulator_pb2.AutoReset] = {
-    "none": simulator_pb2.AUTO_RESET_NONE,
-    "next_step": simulator_pb2.AUTO_RESET_NEXT_STEP,
-    "same_step": simulator_pb2.AUTO_RESET_SAME_STEP,
-}
-
 
 class Client:
     """A server at an address ("HOST:PORT" or "unix:PATH"). Thread-safe; connects on the first call.
@@ -48,7 +43,7 @@ class Client:
     server is not reachable or the reply got lost; so are Reset and Step, since the server knows a repetition
     by its name (Session.replays_calls). CreateSession is repeated only when it was refused before it began.
     client_id: whose the sessions are; the same text in another run finds them again with sessions(). None: a
-    random one.
+    random one. priority: of all calls, "low", "normal" or "high" (which the server must allow).
     """
 
     def __init__(
@@ -58,8 +53,11 @@ class Client:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         retry: RetryPolicy | None = None,
         client_id: str | None = None,
+        priority: str = "normal",
     ) -> None:
-        self._connection = Connection(address, timeout_s, retry or RetryPolicy())
+        self._connection = Connection(
+            address, timeout_s, retry or RetryPolicy(), choose(PRIORITIES, "priority", priority)
+        )
         self.client_id = secrets.token_hex(16) if client_id is None else client_id
         self.models = Models(self._connection)
         self._spec: Spec | None = None
@@ -130,6 +128,7 @@ class Client:
         seed: int | None = None,
         observations: Sequence[str] = (),
         sampler_calls: int = 0,
+        sampler: str | None = None,
         auto_reset: str = "none",
         max_episode_steps: int = 0,
         max_expected_error: float = 0.0,
@@ -143,8 +142,9 @@ class Client:
         """Makes a session of `num_envs` environments; close it, or use it in a `with` statement.
 
         seed: None lets the server draw one (Session.seed tells it). observations: what reset and step return
-        by default; names of spec().observations. sampler_calls: denoiser calls per step, 0 for the model's
-        default. auto_reset: what happens when an episode ends, as gymnasium's AutoresetMode: "none",
+        by default; names of spec().observations. sampler_calls: noise levels per step, 0 for the model's
+        default; sampler: "euler" (one denoiser call each) or "heun" (two each but the last), None for the
+        model's. auto_reset: what happens when an episode ends, as gymnasium's AutoresetMode: "none",
         "next_step" or "same_step"; spec().raw.auto_resets lists what the server can do.
         max_episode_steps: steps after which an episode is truncated, 0 for never. max_expected_error: a step
         whose expected_error exceeds it truncates the episode too, 0 for never (needs
@@ -154,16 +154,16 @@ class Client:
         model_id, checkpoint_digest: which of the served models (see Models); both empty for the default one.
         The session stays on that version.
         """
-        if auto_reset not in AUTO_RESETS:
-            raise ValueError(f"auto_reset is {auto_reset!r}; allowed are {', '.join(AUTO_RESETS)}")
         request = simulator_pb2.CreateSessionRequest(
             model_id=model_id,
             checkpoint_digest=checkpoint_digest,
             num_envs=num_envs,
             seed=seed,
-            sampler=simulator_pb2.SamplerConfig(calls=sampler_calls),
+            sampler=simulator_pb2.SamplerConfig(
+                calls=sampler_calls, kind=choose(SAMPLERS, "sampler", sampler)
+            ),
             observations=observations,
-            auto_reset=AUTO_RESETS[auto_reset],
+            auto_reset=choose(AUTO_RESETS, "auto_reset", auto_reset),
             max_episode_steps=max_episode_steps,
             max_expected_error=max_expected_error,
             idle_ttl=_duration(idle_ttl_s),

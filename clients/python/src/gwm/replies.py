@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from google.protobuf import duration_pb2
 from gwm._generated import simulator_pb2
 from gwm.types import Array, FinalRows, Timing
 from gwm.wire import from_tensor, from_tensor_map
@@ -33,8 +34,18 @@ def final_rows(final: simulator_pb2.FinalRows) -> FinalRows:
 
 def timing_of(timing: simulator_pb2.StepTiming) -> Timing:
     return Timing(
-        queue_s=timing.queue.seconds + timing.queue.nanos * 1e-9,
-        device_s=timing.gpu.seconds + timing.gpu.nanos * 1e-9,
+        queue_s=_seconds(timing.queue),
+        device_s=_seconds(timing.gpu),
         batch_size=timing.batch_size,
         sampler_calls=timing.sampler_calls,
+        encode_s=_seconds(timing.encode),
+        dynamics_s=_seconds(timing.dynamics),
+        reward_s=_seconds(timing.reward),
+        render_s=_seconds(timing.render),
+        pack_s=_seconds(timing.pack),
+        total_s=_seconds(timing.total),
     )
+
+
+def _seconds(duration: duration_pb2.Duration) -> float:
+    return duration.seconds + duration.nanos * 1e-9

@@ -13,8 +13,9 @@ import numpy as np
 from gwm._generated import scene_pb2, simulator_pb2
 from gwm.channel import Connection
 from gwm.errors import GwmError
+from gwm.options import SAMPLERS, choose
 from gwm.render_fields import render_fields
-from gwm.replies import failed_rows, optional_tensor
+from gwm.replies import failed_rows, optional_tensor, timing_of
 from gwm.step_messages import reset_result, step_result
 from gwm.step_stream import StepStream
 from gwm.types import (
@@ -126,11 +127,20 @@ class Session:
         *,
         observations: Sequence[str] | None = None,
         sampler_calls: int | None = None,
+        sampler: str | None = None,
         camera: Camera | None = None,
     ) -> StepResult:
-        """Advances each environment by one action; actions: f32 [n, A] (or [A] when n is 1)."""
+        """Advances each environment by one action; actions: f32 [n, A] (or [A] when n is 1).
+
+        sampler_calls, sampler: of this step, as in Client.create_session; None for those of the session.
+        """
         request = self.step_request(
-            actions, env_ids, observations=observations, sampler_calls=sampler_calls, camera=camera
+            actions,
+            env_ids,
+            observations=observations,
+            sampler_calls=sampler_calls,
+            sampler=sampler,
+            camera=camera,
         )
         result = step_result(self._call("Step", request, idempotent=self.replays_calls))
         self.note_steps(env_ids, result.step_index)
@@ -156,6 +166,7 @@ class Session:
             session_id=self.session_id if state is None else "",
             env_ids=env_ids,
             state=state.to_proto() if state is not None else None,
+            context=self._context(),
             **render_fields(cameras, outputs, rgb_dtype),
         )
         return Images.from_proto(self._call("Render", request, idempotent=True).images)
@@ -170,6 +181,7 @@ class Session:
         outputs: Sequence[str] = (),
         stride: int = 1,
         sampler_calls: int | None = None,
+        sampler: str | None = None,
         camera: Camera | None = None,
         state: StateRef | None = None,
         return_final_state: bool = False,
@@ -193,7 +205,9 @@ class Session:
             outputs=outputs,
             stride=stride,
             sampler_calls=sampler_calls,
+            sampler_kind=choose(SAMPLERS, "sampler", sampler),
             camera=camera.to_proto() if camera is not None else None,
+            context=self._context(),
         )
         stream = self.connection.stream("simulator", "Imagine", request, timeout_s=timeout_s)
         with contextlib.closing(stream):  # type: ignore[type-var]
@@ -209,20 +223,32 @@ class Session:
                     observations=from_tensor_map(chunk.observations),
                     expected_error=optional_tensor(chunk, "expected_error"),
                     final_states=tuple(StateRef.from_proto(state) for state in chunk.final_states),
+                    timing=timing_of(chunk.timing),
                 )
 
     def plan(
-        self, actions: Any, *, env_id: int = 0, discount: float = 1.0, sampler_calls: int | None = None
+        self,
+        actions: Any,
+        *,
+        env_id: int = 0,
+        discount: float = 1.0,
+        sampler_calls: int | None = None,
+        sampler: str | None = None,
+        state: StateRef | None = None,
     ) -> Plan:
         """Tries action sequences f32 [K, H, A] on copies of one environment and says which is best; the
-        session does not change. All sequences draw the environment's own random numbers.
+        session does not change. All sequences draw the environment's own random numbers. state: start from
+        there instead of from an environment.
         """
         request = simulator_pb2.PlanRequest(
-            session_id=self.session_id,
+            session_id=self.session_id if state is None else "",
             env_id=env_id,
+            state=state.to_proto() if state is not None else None,
             actions=to_tensor(np.asarray(actions, np.float32)),
             discount=discount,
             sampler_calls=sampler_calls,
+            sampler_kind=choose(SAMPLERS, "sampler", sampler),
+            context=self._context(),
         )
         reply = self._call("Plan", request, idempotent=True)
         returns = from_tensor(reply.returns)
@@ -234,6 +260,7 @@ class Session:
             success=from_tensor(reply.success),
             failed=failed_rows(reply.row_status, len(returns)),
             expected_error=optional_tensor(reply, "expected_error"),
+            timing=timing_of(reply.timing),
         )
 
     def observe(
@@ -255,7 +282,7 @@ class Session:
             frames=frames.to_proto(),
             re_anchor=re_anchor,
             observations=observations,
-            context=self._named_call() if re_anchor else None,
+            context=self._named_call() if re_anchor else self._context(),
         )
         reply = self._call("Observe", request, idempotent=self.replays_calls or not re_anchor)
         return ObserveResult(
@@ -265,6 +292,7 @@ class Session:
             step_index=np.array(reply.step_index, np.uint64),
             observations=from_tensor_map(reply.observations),
             replayed=reply.replayed,
+            timing=timing_of(reply.timing),
         )
 
     def fork(self, env_ids: Sequence[int] | None = None, *, count: int = 1, split: bool = False) -> Session:
@@ -347,6 +375,7 @@ class Session:
         *,
         observations: Sequence[str] | None = None,
         sampler_calls: int | None = None,
+        sampler: str | None = None,
         camera: Camera | None = None,
     ) -> simulator_pb2.StepRequest:
         batch = np.asarray(actions, np.float32)
@@ -357,6 +386,7 @@ class Session:
             expected_step=self._expected_steps(env_ids),
             observations=observations,
             sampler_calls=sampler_calls,
+            sampler_kind=choose(SAMPLERS, "sampler", sampler),
             camera=camera.to_proto() if camera is not None else None,
             context=self._named_call(),
         )
@@ -372,10 +402,14 @@ class Session:
         if len(rows) == len(steps):
             self._steps[rows] = steps
 
-    def _named_call(self) -> simulator_pb2.RequestContext | None:
-        if not self.replays_calls:
-            return None
-        return simulator_pb2.RequestContext(request_id=f"{self._call_prefix}-{next(self._call_numbers)}")
+    def _context(self) -> simulator_pb2.RequestContext:
+        return simulator_pb2.RequestContext(priority=self.connection.priority)  # type: ignore[arg-type]
+
+    def _named_call(self) -> simulator_pb2.RequestContext:
+        context = self._context()
+        if self.replays_calls:
+            context.request_id = f"{self._call_prefix}-{next(self._call_numbers)}"
+        return context
 
     def _expected_steps(self, env_ids: Sequence[int] | None) -> list[int] | None:
         if not self.replays_calls:

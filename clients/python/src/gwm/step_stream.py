@@ -68,13 +68,14 @@ class StepStream:
         *,
         observations: Sequence[str] | None = None,
         sampler_calls: int | None = None,
+        sampler: str | None = None,
     ) -> None:
         """Starts a step, as Session.step. Raises ValueError when one of the environments waits for an answer,
         or when `window` calls are on their way.
         """
         named = self._free(env_ids)
         step = self._session.step_request(
-            actions, named, observations=observations, sampler_calls=sampler_calls
+            actions, named, observations=observations, sampler_calls=sampler_calls, sampler=sampler
         )
         self._send(run_pb2.RunRequest(step=step), named)
 

@@ -177,12 +177,23 @@ class SessionSummary:
 
 @dataclass(frozen=True)
 class Timing:
-    """Where a call's time went on the server."""
+    """Where a call's time went on the server.
+
+    The stages queue, encode, dynamics, reward, render and pack follow each other and add up to total_s. They
+    are what the call waited for; device_s is what it used: its share of what was computed together with
+    others.
+    """
 
     queue_s: float
     device_s: float
     batch_size: int
     sampler_calls: int
+    encode_s: float = 0.0
+    dynamics_s: float = 0.0
+    reward_s: float = 0.0
+    render_s: float = 0.0
+    pack_s: float = 0.0
+    total_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -256,6 +267,7 @@ class ImagineChunk:
     observations: dict[str, Array]  # each [B, ...], after step t
     final_states: tuple[StateRef, ...] = ()  # on the last chunk when asked for: one per branch
     expected_error: Array | None = None  # f32 [B, S], as in StepResult
+    timing: Timing | None = None  # since the server began to make the chunk
 
 
 @dataclass(frozen=True)
@@ -269,6 +281,7 @@ class Plan:
     success: Array  # bool [K]: the goal was met at some step
     failed: Array  # bool [K]
     expected_error: Array | None = None  # f32 [H] of the best sequence, as in StepResult
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True)
@@ -281,6 +294,7 @@ class ObserveResult:
     step_index: Array  # u64 [n]
     observations: dict[str, Array]  # each [n, ...], of the states after the call
     replayed: bool = False  # the stored reply of a call that was repeated
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True)

@@ -381,7 +381,8 @@ def _require_running(chosen: Sequence[Environment]) -> None:
 
 
 def _timing(elapsed_s: float, rows: int) -> simulator_pb2.StepTiming:
-    return simulator_pb2.StepTiming(gpu=_duration(elapsed_s), batch_size=rows)
+    elapsed = _duration(elapsed_s)
+    return simulator_pb2.StepTiming(gpu=elapsed, total=elapsed, batch_size=rows)
 
 
 def _timestamp(unix_ns: int) -> timestamp_pb2.Timestamp:
