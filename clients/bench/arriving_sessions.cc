@@ -120,7 +120,7 @@ class ArrivingLoad : public Load {
 
   void Stop() override {
     shared_.stopping = true;
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
     shared_.pending.AwaitNone();
   }
 

@@ -124,7 +124,12 @@ int Run(const std::string& mode) {
   const double duration_s = absl::GetFlag(FLAGS_duration), warmup_s = absl::GetFlag(FLAGS_warmup);
   Measure measure;
   const auto load = kModes.at(mode)(options, measure);
-  load->Start();
+  try {
+    load->Start();
+  } catch (...) {
+    load->Stop();  // for what was started before the failure
+    throw;
+  }
   Wait(warmup_s, "warm-up", measure);
   measure.Open();
   Wait(duration_s, mode, measure);

@@ -25,7 +25,8 @@ struct LoadOptions {
   uint64_t seed = 0;
 };
 
-// Runs from Start to Stop. Start throws std::runtime_error when the server is not there or refuses.
+// Runs from Start to Stop. Start throws std::runtime_error when the server is not there or refuses;
+// Stop is due then too.
 class Load {
  public:
   virtual ~Load() = default;

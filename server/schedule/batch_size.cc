@@ -8,16 +8,23 @@ namespace {
 // Measured costs are not exact: rows that are dearer by less than this count as equally cheap.
 constexpr double kTolerance = 1.03;
 constexpr double kMostDelay = 1.25;
+// A device whose single row takes longer than a quantum should must not go without batches: so many
+// times a row's time is allowed to rows that become so much cheaper by it.
+constexpr double kStretch = 2;
+constexpr double kWorthIt = 0.75;
+
+bool FitsQuantum(const CostTable& costs, int rows, const BatchLimits& limits) {
+  const auto cost = costs.Predict(Stage::kStep, rows);
+  if (!cost.has_value() || *cost <= limits.max_quantum) return true;
+  const absl::Duration one = *costs.Predict(Stage::kStep, 1);
+  return *cost <= kStretch * one && *cost <= kWorthIt * rows * one;
+}
 
 }  // namespace
 
 int RowsToStart(const CostTable& costs, int wanted, const BatchLimits& limits) {
   int rows = std::clamp(wanted, 1, std::max(limits.max_rows, 1));
-  while (rows > 1) {
-    const auto cost = costs.Predict(Stage::kStep, rows);
-    if (!cost.has_value() || *cost <= limits.max_quantum) break;
-    rows /= 2;
-  }
+  while (rows > 1 && !FitsQuantum(costs, rows, limits)) rows /= 2;
   return rows;
 }
 
@@ -39,7 +46,7 @@ int RowsToJoin(const CostTable& costs, int have, int more, int urgent_rows,
   for (; rows > 0; rows /= 2) {
     const absl::Duration together = *costs.Predict(Stage::kStep, have + rows);
     const bool cheap = together * have <= *alone * (have + rows) * kTolerance;
-    const bool brief = together <= limits.max_quantum;
+    const bool brief = FitsQuantum(costs, have + rows, limits);
     const bool polite = urgent_rows == 0 || together <= *urgent * kMostDelay;
     if (cheap && brief && polite) break;
   }

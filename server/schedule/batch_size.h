@@ -9,7 +9,8 @@ namespace gwm::server {
 
 struct BatchLimits {
   int max_rows = 64;
-  // No rows are added that make one quantum longer than this; one row always goes.
+  // No rows are added that make one quantum longer than this; one row always goes, and when that
+  // takes longer already, rows may make it twice as long if it makes them cheaper.
   absl::Duration max_quantum = absl::Milliseconds(10);
 };
 

@@ -94,7 +94,10 @@ void Executor::RunSolo(QueueEntry& entry, BatchReport& report) {
   report.stage = demand.stage;
   report.rows = demand.rows;
   report.stage_time = clock_.Now() - now;
-  report.expected = queue_.Predict(work.group(), demand.stage, demand.rows);
+  // What is no stage of its own has no cost of its own.
+  if (demand.stage != Stage::kOther) {
+    report.expected = queue_.Predict(work.group(), demand.stage, demand.rows);
+  }
   queue_.Learn(work.group(), demand.stage, demand.rows, report.stage_time);
   queue_.Finish(entry, report.stage_time);
 }

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 
 #include <new>
 #include <stdexcept>
@@ -34,6 +35,13 @@ TEST(CatchTorchTest, MapsEachKindOfErrorToItsCode) {
   EXPECT_EQ(Caught([] { throw std::bad_alloc(); }).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(Caught([] { throw std::runtime_error("other"); }).code(), absl::StatusCode::kInternal);
   EXPECT_EQ(Caught([] { throw 7; }).code(), absl::StatusCode::kInternal);
+}
+
+TEST(CatchTorchTest, TellsAnErrorThatTheDeviceSurvivesFromOneThatItDoesNot) {
+  const absl::Status status = Caught([] { TORCH_CHECK(false, "CUDA error: an illegal access"); });
+  // A device that still answers has survived it; without one, none answers.
+  EXPECT_EQ(status.code(), torch::cuda::is_available() ? absl::StatusCode::kInternal
+                                                       : absl::StatusCode::kUnavailable);
 }
 
 TEST(CatchTorchTest, ReportsAFailedAllocationOfATensorAsExhausted) {

@@ -57,6 +57,15 @@ TEST_P(StepInProgressTest, CountsItsDenoiserCalls) {
   EXPECT_EQ(heun->calls_left(), 4);
 }
 
+TEST_P(StepInProgressTest, TellsWhatTheHeadsTookOfTheLastCall) {
+  const auto step = Begin(1, {.sampler_calls = 2, .sampler = SamplerKind::kEuler});
+  StepInProgress* const rows[] = {step.get()};
+  ASSERT_TRUE(world_->Advance(rows).ok());
+  const absl::Duration between = world_->HeadsTime();
+  ASSERT_TRUE(world_->Advance(rows).ok());
+  EXPECT_GT(world_->HeadsTime(), between);
+}
+
 TEST_P(StepInProgressTest, RowsAtDifferentNoiseLevelsShareABatchBitForBit) {
   const std::vector<StepOptions> kinds = {kOne, kThree, kThreeHeun};
   std::vector<std::string> alone;

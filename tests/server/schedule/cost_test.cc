@@ -80,6 +80,19 @@ TEST(BatchSizeTest, KeepsWithinTheQuantum) {
   EXPECT_EQ(RowsToStart(Linear(absl::Milliseconds(30)), 64, limits), 1);
 }
 
+TEST(BatchSizeTest, ADeviceWhoseSingleRowIsLongStillFillsItsBatches) {
+  CostTable costs;
+  for (int rows = 1; rows <= 64; rows *= 2) {
+    costs.Learn(kStep, rows, absl::Milliseconds(20) + rows * absl::Microseconds(200));
+  }
+  const BatchLimits limits{.max_rows = 64, .max_quantum = absl::Milliseconds(10)};
+  EXPECT_EQ(RowsToStart(costs, 500, limits), 64);
+  EXPECT_EQ(RowsToJoin(costs, 1, 63, 0, limits), 63);
+  // But no more than twice as long as a row.
+  costs.Learn(kStep, 128, absl::Milliseconds(50));
+  EXPECT_EQ(RowsToStart(costs, 128, {.max_rows = 128, .max_quantum = limits.max_quantum}), 64);
+}
+
 TEST(BatchSizeTest, JoinsNothingThatMakesARowDearer) {
   CostTable costs;
   costs.Learn(kStep, 1, absl::Milliseconds(1));
