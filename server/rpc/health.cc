@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/error.h"
 #include "server/rpc/device_verdict.h"
 #include "server/work/perception_work.h"
 #include "server/work/probe.h"
@@ -69,7 +70,8 @@ void Health::Check() {
     stuck = verdict == DeviceVerdict::kStuck;
     if (live_ != (verdict == DeviceVerdict::kWell)) {
       live_ = !live_;
-      deps_.log->Error(live_ ? "the device answers again" : "the device does not answer");
+      live_ ? deps_.log->Info("the device answers again")
+            : deps_.log->Error("the device does not answer");
     }
     has_room_ = has_room;
     Show();
@@ -98,13 +100,16 @@ void Health::Probe(absl::Time now) {
                            call, world, probe, Answer<bool>([this, now](absl::StatusOr<bool> done) {
                              EndProbe(now, done.status());
                            }),
-                           Demand{}),
+                           Demand{.stage = Stage::kProbe}),
                        Admission::kAlways);
 }
 
 void Health::EndProbe(absl::Time begun, const absl::Status& status) {
-  deps_.metrics->HealthProbed(deps_.clock->Now() - begun, status.ok());
-  if (!status.ok()) deps_.log->Error(absl::StrCat("health probe: ", status.ToString()));
+  // Going out of service is no fault of the device.
+  if (DetailsOf(status).reason != kDraining) {
+    deps_.metrics->HealthProbed(deps_.clock->Now() - begun, status.ok());
+    if (!status.ok()) deps_.log->Error(absl::StrCat("health probe: ", status.ToString()));
+  }
   absl::MutexLock lock(&mutex_);
   probed_at_.reset();
 }

@@ -64,6 +64,7 @@ absl::Duration Executor::Expected(const std::vector<QueueEntry>& batch) {
   const Work& first = *batch.front().work;
   // Opening a world, say, takes as long as it takes.
   if (first.world() == nullptr) return absl::InfiniteDuration();
+  if (first.demand().stage == Stage::kOther) return absl::ZeroDuration();
   if (!batch.front().is_step()) {
     return queue_.Predict(first.group(), first.demand().stage, first.demand().rows);
   }

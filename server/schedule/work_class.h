@@ -37,13 +37,14 @@ enum class Stage : uint8_t {
   kRender,  // states to images
   kEncode,  // frames to latents or features
   kState,   // fork, export, import
+  kProbe,   // the server's own question whether the device computes
   kOther,
 };
-inline constexpr int kStages = 7;
+inline constexpr int kStages = 8;
 
 inline constexpr std::string_view StageName(Stage stage) {
   constexpr std::string_view kNames[kStages] = {"step",   "show",  "reset", "render",
-                                                "encode", "state", "other"};
+                                                "encode", "state", "probe", "other"};
   return kNames[static_cast<int>(stage)];
 }
 
