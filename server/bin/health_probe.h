@@ -9,8 +9,8 @@
 
 namespace gwm::server {
 
-// OK when the server at `address` is alive (rpc/health.h); Unavailable when it answers otherwise or not
-// within `timeout`.
+// OK when the server at `address` is alive (rpc/health.h); Unavailable when it answers otherwise or
+// not within `timeout`.
 absl::Status ProbeHealth(const std::string& address, absl::Duration timeout);
 
 }  // namespace gwm::server

@@ -11,8 +11,7 @@ namespace gwm::server {
 
 // Of times between half a millisecond and half a minute.
 inline const prometheus::Histogram::BucketBoundaries kSecondsBounds = {
-    0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125,
-    0.25,   0.5,   1,     2,     4,     8,     15,    30};
+    0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1, 2, 4, 8, 15, 30};
 
 inline auto& Gauges(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry);

@@ -30,8 +30,8 @@ inline RandomSource CountingRandom(uint64_t salt) {
 
 class ServerTest : public ::testing::Test {
  protected:
-  // A clock that leaps just when a work ends makes that work look long, and what comes next would be
-  // refused.
+  // A clock that leaps just when a work ends makes that work look long, and what comes next would
+  // be refused.
   ServerTest() { options_.limits.max_queue_time = absl::Hours(1); }
   void SetUp() override { StartServer(); }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from google.protobuf import duration_pb2
-from gwm._generated import simulator_pb2
+from gwm._generated import simulator_pb2, timing_pb2
 from gwm.types import Array, FinalRows, Timing
 from gwm.wire import from_tensor, from_tensor_map
 
@@ -32,7 +32,7 @@ def final_rows(final: simulator_pb2.FinalRows) -> FinalRows:
     )
 
 
-def timing_of(timing: simulator_pb2.StepTiming) -> Timing:
+def timing_of(timing: timing_pb2.StepTiming) -> Timing:
     return Timing(
         queue_s=_seconds(timing.queue),
         device_s=_seconds(timing.gpu),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from google.protobuf import duration_pb2, timestamp_pb2
-from gwm._generated import scene_pb2, server_pb2, simulator_pb2, tensor_pb2
+from gwm._generated import scene_pb2, server_pb2, simulator_pb2, tensor_pb2, timing_pb2
 from gwm.serving import validate
 from gwm.serving.backend import BackendSpec, UnsupportedError
 from gwm.serving.sessions import Environment, LiveSession, SessionTable
@@ -380,9 +380,9 @@ def _require_running(chosen: Sequence[Environment]) -> None:
             raise Refusal("NEEDS_RESET", f"environment {env.env_id} {why[env.phase]}; reset it first")
 
 
-def _timing(elapsed_s: float, rows: int) -> simulator_pb2.StepTiming:
+def _timing(elapsed_s: float, rows: int) -> timing_pb2.StepTiming:
     elapsed = _duration(elapsed_s)
-    return simulator_pb2.StepTiming(gpu=elapsed, total=elapsed, batch_size=rows)
+    return timing_pb2.StepTiming(gpu=elapsed, total=elapsed, batch_size=rows)
 
 
 def _timestamp(unix_ns: int) -> timestamp_pb2.Timestamp:
