@@ -68,13 +68,14 @@ void Health::Check() {
     pulse.proved_at = std::max(pulse.proved_at, serving_since_);
     const DeviceVerdict verdict = Judge(pulse, now, times_, deps_.limits.max_call_time);
     stuck = verdict == DeviceVerdict::kStuck;
+    const auto before = std::pair(Ready(), live_);
     if (live_ != (verdict == DeviceVerdict::kWell)) {
       live_ = !live_;
       live_ ? deps_.log->Info("the device answers again")
             : deps_.log->Error("the device does not answer");
     }
     has_room_ = has_room;
-    Show();
+    if (std::pair(Ready(), live_) != before) Show();
     probe = !stuck && !probed_at_.has_value() && now - pulse.proved_at >= times_.probe_period;
     if (probe) probed_at_ = now;
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import grpc
 import gwm
@@ -56,6 +57,35 @@ def test_encode_decode_and_features() -> None:
         assert images.rgb is not None
         assert images.rgb.shape == (3, 1, 2, 2, 3)
         assert images.depth is None
+
+
+class NotingModel(FakeModel):
+    """Remembers who called for perception, and how urgently."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.contexts: list[Any] = []
+
+    def Encode(self, request: Any, context: Any) -> Any:
+        self.contexts.append(request.context)
+        return super().Encode(request, context)
+
+    def Decode(self, request: Any, context: Any) -> Any:
+        self.contexts.append(request.context)
+        return super().Decode(request, context)
+
+    def Features(self, request: Any, context: Any) -> Any:
+        self.contexts.append(request.context)
+        return super().Features(request, context)
+
+
+def test_perception_calls_say_whose_they_are_and_how_urgent() -> None:
+    model = NotingModel()
+    with model_server(model) as address, gwm.Client(address, client_id="me", priority="low") as client:
+        encoded = client.encode(rgbd(1))
+        client.decode(encoded.latents, rgbd(1))
+        client.features(rgbd(1))
+    assert [(c.client_id, c.priority) for c in model.contexts] == [("me", simulator_pb2.PRIORITY_LOW)] * 3
 
 
 def test_observe_tells_how_far_the_imagined_states_were() -> None:

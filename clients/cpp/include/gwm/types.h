@@ -123,7 +123,6 @@ enum class AutoReset {
   kSameStep = 3,  // the Step that ends an episode also starts the next one
 };
 
-// In all options below: `timeout` 0 means the client's default.
 // One of the models that a server serves. Both empty: the default one. A digest names one version;
 // an id alone the default version if that is called so, else the one that was loaded last.
 struct ModelRef {
@@ -148,6 +147,7 @@ struct Model {
   std::string device;
 };
 
+// In all options below: `timeout` 0 means the client's default.
 struct LoadModelOptions {
   std::string expected_digest;  // empty: any
   bool set_default = false;

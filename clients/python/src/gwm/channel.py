@@ -36,7 +36,7 @@ class Connection:
         self.address = address
         self.timeout_s = timeout_s
         self.retry = retry
-        self.priority = priority  # gwm.v1.Priority of calls on sessions
+        self.priority = priority  # gwm.v1.Priority of calls that use the device
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._closed = False

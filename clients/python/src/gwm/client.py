@@ -43,7 +43,7 @@ class Client:
     server is not reachable or the reply got lost; so are Reset and Step, since the server knows a repetition
     by its name (Session.replays_calls). CreateSession is repeated only when it was refused before it began.
     client_id: whose the sessions are; the same text in another run finds them again with sessions(). None: a
-    random one. priority: of all calls, "low", "normal" or "high" (which the server must allow).
+    random one. priority: of calls that use the device, "low", "normal" or "high" (if the server allows it).
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Client:
             max_lifetime=_duration(max_lifetime_s),
             evictable=evictable,
             spillable=spillable,
-            context=simulator_pb2.RequestContext(client_id=self.client_id),
+            context=self._context(),
         )
         reply = self._connection.call("simulator", "CreateSession", request, idempotent=False)
         return Session(self._connection, reply)
@@ -183,9 +183,7 @@ class Client:
 
     def sessions(self) -> Iterator[SessionSummary]:
         """The open sessions of this client_id."""
-        request = simulator_pb2.ListSessionsRequest(
-            context=simulator_pb2.RequestContext(client_id=self.client_id)
-        )
+        request = simulator_pb2.ListSessionsRequest(context=self._context())
         while True:
             reply = self._connection.call("simulator", "ListSessions", request, idempotent=True)
             for found in reply.sessions:
@@ -205,7 +203,10 @@ class Client:
     def encode(self, frames: RgbdFrames, *, model_id: str = "", checkpoint_digest: str = "") -> Encoded:
         """RGB-D frames -> latent tokens of the newest frame, with their places in the world."""
         request = perception_pb2.EncodeRequest(
-            frames=frames.to_proto(), model_id=model_id, checkpoint_digest=checkpoint_digest
+            frames=frames.to_proto(),
+            model_id=model_id,
+            checkpoint_digest=checkpoint_digest,
+            context=self._context(),
         )
         reply = self._connection.call("perception", "Encode", request, idempotent=True)
         return Encoded(from_tensor(reply.latents), from_tensor(reply.centres))
@@ -227,6 +228,7 @@ class Client:
             checkpoint_digest=checkpoint_digest,
             latents=to_tensor(latents, np.float32),
             frames=frames.to_proto(),
+            context=self._context(),
             **render_fields(cameras, outputs, rgb_dtype),
         )
         reply = self._connection.call("perception", "Decode", request, idempotent=True)
@@ -237,10 +239,19 @@ class Client:
     ) -> FeatureTokens:
         """RGB-D frames -> hidden features of the dynamics model."""
         request = perception_pb2.FeaturesRequest(
-            frames=frames.to_proto(), model_id=model_id, checkpoint_digest=checkpoint_digest
+            frames=frames.to_proto(),
+            model_id=model_id,
+            checkpoint_digest=checkpoint_digest,
+            context=self._context(),
         )
         reply = self._connection.call("perception", "Features", request, idempotent=True)
         return FeatureTokens(from_tensor(reply.features), from_tensor(reply.centres))
+
+    def _context(self) -> simulator_pb2.RequestContext:
+        return simulator_pb2.RequestContext(
+            client_id=self.client_id,
+            priority=self._connection.priority,  # type: ignore[arg-type]
+        )
 
     # --- life -----------------------------------------------------------------------------------------------
 

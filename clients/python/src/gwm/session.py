@@ -15,7 +15,7 @@ from gwm.channel import Connection
 from gwm.errors import GwmError
 from gwm.options import SAMPLERS, choose
 from gwm.render_fields import render_fields
-from gwm.replies import failed_rows, optional_tensor, timing_of
+from gwm.rollout_messages import imagine_chunk, observe_result, plan_result
 from gwm.step_messages import reset_result, step_result
 from gwm.step_stream import StepStream
 from gwm.types import (
@@ -31,7 +31,7 @@ from gwm.types import (
     StateRef,
     StepResult,
 )
-from gwm.wire import from_tensor, from_tensor_map, to_tensor
+from gwm.wire import to_tensor
 
 # A rollout may be long; the server does not limit it either.
 IMAGINE_TIMEOUT_S = 600.0
@@ -212,19 +212,7 @@ class Session:
         stream = self.connection.stream("simulator", "Imagine", request, timeout_s=timeout_s)
         with contextlib.closing(stream):  # type: ignore[type-var]
             for chunk in stream:
-                done = from_tensor(chunk.done)
-                yield ImagineChunk(
-                    t=chunk.t,
-                    reward=from_tensor(chunk.reward),
-                    terminated=from_tensor(chunk.terminated),
-                    success=from_tensor(chunk.success),
-                    done=done,
-                    failed=failed_rows(chunk.row_status, len(done)),
-                    observations=from_tensor_map(chunk.observations),
-                    expected_error=optional_tensor(chunk, "expected_error"),
-                    final_states=tuple(StateRef.from_proto(state) for state in chunk.final_states),
-                    timing=timing_of(chunk.timing),
-                )
+                yield imagine_chunk(chunk)
 
     def plan(
         self,
@@ -250,18 +238,7 @@ class Session:
             sampler_kind=choose(SAMPLERS, "sampler", sampler),
             context=self._context(),
         )
-        reply = self._call("Plan", request, idempotent=True)
-        returns = from_tensor(reply.returns)
-        return Plan(
-            returns=returns,
-            best=reply.best,
-            best_actions=from_tensor(reply.best_actions),
-            terminated=from_tensor(reply.terminated),
-            success=from_tensor(reply.success),
-            failed=failed_rows(reply.row_status, len(returns)),
-            expected_error=optional_tensor(reply, "expected_error"),
-            timing=timing_of(reply.timing),
-        )
+        return plan_result(self._call("Plan", request, idempotent=True))
 
     def observe(
         self,
@@ -285,15 +262,7 @@ class Session:
             context=self._named_call() if re_anchor else self._context(),
         )
         reply = self._call("Observe", request, idempotent=self.replays_calls or not re_anchor)
-        return ObserveResult(
-            latent_error=from_tensor(reply.latent_error),
-            psnr_db=from_tensor(reply.psnr_db),
-            episode=np.array(reply.episode, np.uint64),
-            step_index=np.array(reply.step_index, np.uint64),
-            observations=from_tensor_map(reply.observations),
-            replayed=reply.replayed,
-            timing=timing_of(reply.timing),
-        )
+        return observe_result(reply)
 
     def fork(self, env_ids: Sequence[int] | None = None, *, count: int = 1, split: bool = False) -> Session:
         """A new session whose environments go on from where these are: the first one's `count` children, then
