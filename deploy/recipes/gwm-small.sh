@@ -21,7 +21,8 @@ start=$SECONDS
 collect() {
   local tasks
   IFS=, read -ra tasks <<<"$2"
-  OMP_NUM_THREADS=1 PYTHONPATH=clients/python/src build/python/bin/python -m gwm.dataset --out data/gwm-small --shard "$1" \
+  # The software renderer's own threads only get in each other's way here.
+  LP_NUM_THREADS=0 OMP_NUM_THREADS=1 PYTHONPATH=clients/python/src build/python/bin/python -m gwm.dataset --out data/gwm-small --shard "$1" \
     --tasks "${tasks[@]}" --expert "$3" --noisy "$4" --random "$5" --mixture "$6"
 }
 # More of what is hard to judge: where the reward hangs on a small object, the reward head is short of data.
