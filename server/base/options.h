@@ -67,6 +67,7 @@ struct HealthTimes {
 struct ServerOptions {
   std::vector<std::string> listen = {"127.0.0.1:50051"};
   std::string checkpoint = "checkpoints/gwm-small";
+  std::string toy;  // of a world without a checkpoint; empty: the checkpoint's is served
   std::string metrics_listen;
   std::string device = "auto";
   std::string episode_root;

@@ -23,6 +23,7 @@ Flags (they win over the configuration file):
   --listen=ADDR[,ADDR...]   HOST:PORT (port 0: a free one) or unix:PATH   [127.0.0.1:50051]
   --checkpoint=DIR          the checkpoint to serve at first              [checkpoints/gwm-small]
   --checkpoint-root=DIR     folder of those that LoadModel may name       [off]
+  --toy=NAME                an exact little world instead: push, unicycle [off]
   --device=auto|cpu|cuda    where to compute                              [auto]
   --metrics-listen=ADDR     serve /metrics, /healthz, /livez over HTTP    [off]
   --episode-root=DIR        folder that Reset's episode paths lie in      [off]
@@ -36,6 +37,7 @@ Examples:
   gwm-server --checkpoint=checkpoints/gwm-small
   gwm-server --listen=0.0.0.0:50051,unix:/run/gwm.sock --metrics-listen=0.0.0.0:9464
   gwm-server --listen=127.0.0.1:0 --port-file=/tmp/gwm.addr --device=cpu
+  gwm-server --toy=push --listen=127.0.0.1:50051
   gwm-server --config=server.textproto --print-config
   gwm-server --health 127.0.0.1:50051
 )";
@@ -50,6 +52,7 @@ std::map<std::string, Setter> ValueFlags() {
   return {
       {"checkpoint", text(&ServerConfig::set_checkpoint<const std::string&>)},
       {"checkpoint-root", text(&ServerConfig::set_checkpoint_root<const std::string&>)},
+      {"toy", text(&ServerConfig::set_toy<const std::string&>)},
       {"device", text(&ServerConfig::set_device<const std::string&>)},
       {"metrics-listen", text(&ServerConfig::set_metrics_listen<const std::string&>)},
       {"episode-root", text(&ServerConfig::set_episode_root<const std::string&>)},

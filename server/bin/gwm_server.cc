@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/api/toy.h"
 #include "engine/api/world.h"
 #include "server/bin/flags.h"
 #include "server/bin/health_probe.h"
@@ -30,6 +31,9 @@ int Fail(const absl::Status& status, int code = kExitError) {
 
 WorldFactory EngineWorld(const ServerOptions& options) {
   return [options] {
+    if (!options.toy.empty()) {
+      return OpenToyWorld(options.toy, static_cast<int64_t>(options.state_pool_bytes));
+    }
     return OpenWorld({.checkpoint_dir = options.checkpoint,
                       .device = options.device,
                       .pool_bytes = static_cast<int64_t>(options.state_pool_bytes),

@@ -208,6 +208,7 @@ v1::ServerConfig ToProto(const ServerOptions& options) {
   *out.mutable_health_probe_period() = ToProto(options.health.probe_period);
   *out.mutable_health_timeout() = ToProto(options.health.timeout);
   *out.mutable_watchdog_timeout() = ToProto(options.health.watchdog);
+  out.set_toy(options.toy);
   return out;
 }
 
@@ -221,6 +222,7 @@ absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& in) {
   out.episode_root = in.episode_root();
   out.state_key_file = in.state_key_file();
   out.checkpoint_root = in.checkpoint_root();
+  out.toy = in.toy();
   out.threads = in.threads();
   Take(in.state_pool_bytes(), out.state_pool_bytes);
   ASSIGN_OR_RETURN(out.limits, FromProto(in.limits()));

@@ -61,6 +61,11 @@ RULES = (
         forbidden=(TORCH, CUDA, r"kernels/", r"engine/(?!io/)"),
         reason="engine/io is for files and terminals, without Torch",
     ),
+    Rule(
+        "engine/toy",
+        allowed=(r"engine/(toy|api|io)/", r"kernels/", ABSL, STD),
+        reason="toy worlds need neither Torch nor the model",
+    ),
     Rule("engine/base", forbidden=(r"engine/(?!base/|io/|api/)",), reason="engine/base is a leaf"),
     Rule(
         "server",
