@@ -36,6 +36,12 @@ if(GWM_SANITIZE)
   target_link_options(gwm_options INTERFACE -fsanitize=${GWM_SANITIZE})
 endif()
 
+# Programs for ThreadSanitizer bring a mutex that it can watch, in place of the one in the distribution's abseil.
+set(GWM_PROGRAM_SOURCES "")
+if(GWM_SANITIZE MATCHES "thread")
+  set(GWM_PROGRAM_SOURCES "${CMAKE_SOURCE_DIR}/tests/sanitize/visible_mutex.cc")
+endif()
+
 # gwm_library(NAME [OBJECT|STATIC|SHARED] SOURCES... DEPS...): a library of ours.
 function(gwm_library name kind)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
@@ -43,10 +49,15 @@ function(gwm_library name kind)
   target_link_libraries(${name} PUBLIC gwm_options ${arg_DEPS} PRIVATE ${arg_PRIVATE_DEPS})
 endfunction()
 
+function(gwm_executable name)
+  add_executable(${name} ${ARGN} ${GWM_PROGRAM_SOURCES})
+  set_source_files_properties(${GWM_PROGRAM_SOURCES} PROPERTIES COMPILE_OPTIONS -fvisibility=default)
+endfunction()
+
 # gwm_program(NAME SOURCES... DEPS...): a program in build/<preset>/bin.
 function(gwm_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
-  add_executable(${name} ${arg_SOURCES})
+  gwm_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE gwm_options ${arg_DEPS})
 endfunction()
 
@@ -57,7 +68,7 @@ function(gwm_test name)
   if(NOT GWM_TESTS)
     return()
   endif()
-  add_executable(${name} ${arg_SOURCES})
+  gwm_executable(${name} ${arg_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${GWM_TEST_OUTPUT_DIRECTORY}")
   target_link_libraries(${name} PRIVATE gwm_options ${arg_DEPS} GTest::gtest GTest::gmock)
   if(NOT arg_NO_MAIN)

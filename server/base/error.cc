@@ -70,6 +70,11 @@ absl::Status StepConflict(std::string_view field, std::string_view message) {
   return FieldError(absl::StatusCode::kAborted, kStepConflict, field, message);
 }
 
+absl::Status DrainingError() {
+  return MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
+                   {.reason = std::string(kDraining), .retry_after = absl::Seconds(1)});
+}
+
 std::string Quoted(std::string_view value) {
   const bool cut = value.size() > kMaxQuotedBytes;
   return absl::StrCat("\"", absl::CEscape(View(value.substr(0, kMaxQuotedBytes))),

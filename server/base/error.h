@@ -61,6 +61,8 @@ absl::Status BadField(std::string_view field, std::string_view message);
 absl::Status BeyondLimit(std::string_view field, std::string_view message);
 absl::Status Unsupported(std::string_view field, std::string_view message);
 absl::Status StepConflict(std::string_view field, std::string_view message);
+// Unavailable / DRAINING: the server is shutting down; another one may be there in a second.
+absl::Status DrainingError();
 
 // The value in quotes for a message: ASCII, at most 64 bytes of it.
 std::string Quoted(std::string_view value);

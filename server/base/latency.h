@@ -43,6 +43,14 @@ class LatencyLedger {
     times_ = {};
     started_at_ = mark_ = now;
   }
+  // The call goes to the device for the first time, or once more.
+  void Enqueue(absl::Time now) {
+    Mark(LatencyStage::kPack, now);
+    // Written once: a watcher of slow readers may ask at any time after that.
+    if (!enqueued_) enqueued_ = true;
+  }
+  // Whether it ever did.
+  bool enqueued() const { return enqueued_; }
   // Everything since the last mark was `stage`. Before Start: nothing happens.
   void Mark(LatencyStage stage, absl::Time now) {
     if (mark_ == absl::InfinitePast()) return;
@@ -62,6 +70,7 @@ class LatencyLedger {
 
  private:
   StageTimes times_ = {};
+  bool enqueued_ = false;
   absl::Time started_at_ = absl::InfinitePast();
   absl::Time mark_ = absl::InfinitePast();
 };

@@ -234,6 +234,7 @@ void FillFork(const ForkResult& result, const std::string& instance_id, v1::Fork
   // The children are there, whatever happened to the session since.
   FillSession(*result.session, instance_id, *out.mutable_session()).IgnoreError();
   out.mutable_env_ids()->Add(result.env_ids.begin(), result.env_ids.end());
+  out.set_replayed(result.replayed);
 }
 
 void FillEncode(EncodeResult result, v1::EncodeReply& out) {

@@ -149,6 +149,7 @@ absl::StatusOr<SessionConfig> ParseCreateSession(const v1::CreateSessionRequest&
   config.max_replay_bytes = limits.max_replay_bytes;
   RETURN_IF_ERROR(CheckName(request.context().client_id(), "context.client_id"));
   config.client_id = request.context().client_id();
+  ASSIGN_OR_RETURN(config.creation, ParseReplayKey(request.context(), request));
   config.evictable = request.evictable();
   config.spillable = request.spillable();
   RETURN_IF_ERROR(

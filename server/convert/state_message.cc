@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/error.h"
+#include "server/base/status.h"
+#include "server/convert/session_request.h"
 
 namespace gwm::server {
 namespace {
@@ -42,6 +44,7 @@ absl::StatusOr<ForkArgs> ParseFork(const v1::ForkRequest& request, const Limits&
   ForkArgs args{.count = std::max<uint32_t>(request.count(), 1),
                 .into_same_session = request.into_same_session(),
                 .max_envs_per_session = limits.max_envs_per_session};
+  ASSIGN_OR_RETURN(args.replay, ParseReplayKey(request.context(), request));
   switch (request.seed_mode()) {
     case v1::ForkRequest::SEED_MODE_UNSPECIFIED:
     case v1::ForkRequest::SEED_MODE_KEEP:

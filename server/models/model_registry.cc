@@ -8,14 +8,6 @@
 #include "server/base/error.h"
 
 namespace gwm::server {
-namespace {
-
-absl::Status StoppedError() {
-  return MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
-                   {.reason = std::string(kDraining), .retry_after = absl::Seconds(1)});
-}
-
-}  // namespace
 
 void ModelRegistry::Aftermath::Run() {
   dropped.clear();
@@ -178,7 +170,7 @@ void ModelRegistry::WarmUpLater(WorldHandle world, uint32_t rows,
 }
 
 void ModelRegistry::Stop() {
-  Aftermath after{.dropped = {}, .waiting = {}, .answer = StoppedError()};
+  Aftermath after{.dropped = {}, .waiting = {}, .answer = DrainingError()};
   {
     absl::MutexLock lock(&mutex_);
     stopped_ = true;

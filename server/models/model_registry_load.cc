@@ -92,10 +92,7 @@ void ModelRegistry::Load(const LoadArgs& args, Done done) {
 }
 
 absl::StatusOr<uint64_t> ModelRegistry::BeginLoad(const LoadArgs& args, const Done& done) {
-  if (stopped_) {
-    return MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
-                     {.reason = std::string(kDraining), .retry_after = absl::Seconds(1)});
-  }
+  if (stopped_) return DrainingError();
   std::erase_if(entries_, [&](const auto& item) {
     const Model& model = item.second.model;
     return model.state == ModelState::kFailed && model.checkpoint == args.checkpoint;

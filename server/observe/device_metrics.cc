@@ -12,7 +12,6 @@ using Bounds = prometheus::Histogram::BucketBoundaries;
 const Bounds kCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256};
 // Measured time as a multiple of the expected.
 const Bounds kRatios = {0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4, 8};
-const Bounds kSlackSeconds = {-10, -1, -0.1, -0.01, 0, 0.001, 0.01, 0.1, 1, 10, 100};
 
 // The power of two that holds so many rows: the label "bucket".
 int BucketOf(int rows) {
@@ -29,8 +28,6 @@ DeviceMetrics::DeviceMetrics(prometheus::Registry& registry)
       queue_seconds_(
           Gauges(registry, "gwm_queue_gpu_seconds", "Device time that these works will take.")),
       queue_wait_(Histograms(registry, "gwm_queue_wait_seconds", "From arrival to the device.")),
-      slack_(Histograms(registry, "gwm_deadline_slack_seconds",
-                        "Time left until the deadline when a call was answered.")),
       rows_(Histograms(registry, "gwm_batch_rows", "Rows computed together.")),
       padding_(
           Counters(registry, "gwm_batch_padding_rows_total", "Rows computed to fill a batch.")),
@@ -50,7 +47,6 @@ DeviceMetrics::OfClass& DeviceMetrics::Class(const std::string& name) {
   if (series.wait == nullptr) {
     const std::map<std::string, std::string> labels = {{"class", name}};
     series.wait = &queue_wait_.Add(labels, kSecondsBounds);
-    series.slack = &slack_.Add(labels, kSlackSeconds);
     series.busy = &busy_.Add(labels);
   }
   return series;
@@ -93,11 +89,6 @@ void DeviceMetrics::Quantum(const DeviceQuantum& quantum) {
   if (quantum.expected > absl::ZeroDuration()) {
     of_stage.cost_error->Observe(seconds / absl::ToDoubleSeconds(quantum.expected));
   }
-}
-
-void DeviceMetrics::Answered(const std::string& work_class, absl::Duration slack) {
-  absl::MutexLock lock(&mutex_);
-  Class(work_class).slack->Observe(absl::ToDoubleSeconds(slack));
 }
 
 void DeviceMetrics::SetBacklog(const std::string& work_class, int works,

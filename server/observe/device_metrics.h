@@ -39,8 +39,6 @@ class DeviceMetrics {
   explicit DeviceMetrics(prometheus::Registry& registry);
 
   void Quantum(const DeviceQuantum& quantum) ABSL_LOCKS_EXCLUDED(mutex_);
-  // An answered call had so much time left until its deadline; below zero: it was late.
-  void Answered(const std::string& work_class, absl::Duration slack) ABSL_LOCKS_EXCLUDED(mutex_);
   // Works of a class that wait or run, and the device time that they will take.
   void SetBacklog(const std::string& work_class, int works, absl::Duration device_time);
   // The device is lost.
@@ -51,7 +49,6 @@ class DeviceMetrics {
   using Family = prometheus::Family<Metric>;
   struct OfClass {
     prometheus::Histogram* wait = nullptr;
-    prometheus::Histogram* slack = nullptr;
     prometheus::Counter* busy = nullptr;
   };
   struct OfStage {
@@ -68,7 +65,6 @@ class DeviceMetrics {
   Family<prometheus::Gauge>& queue_length_;
   Family<prometheus::Gauge>& queue_seconds_;
   Family<prometheus::Histogram>& queue_wait_;
-  Family<prometheus::Histogram>& slack_;
   Family<prometheus::Histogram>& rows_;
   Family<prometheus::Counter>& padding_;
   Family<prometheus::Histogram>& duration_;

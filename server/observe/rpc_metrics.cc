@@ -11,6 +11,8 @@ using Bounds = prometheus::Histogram::BucketBoundaries;
 const Bounds kBytes = {64,     256,     1024,    4096,     16384,   65536,
                        262144, 1048576, 4194304, 16777216, 67108864};
 
+const Bounds kSlackSeconds = {-10, -1, -0.1, -0.01, 0, 0.001, 0.01, 0.1, 1, 10, 100};
+
 // The value of gwm_rejected_total's label for a reason; empty: the call was not rejected for lack
 // of room.
 std::string RejectionOf(const RpcOutcome& outcome) {
@@ -34,6 +36,8 @@ RpcMetrics::RpcMetrics(prometheus::Registry& registry)
       response_bytes_(Histograms(registry, "gwm_rpc_response_bytes", "Sizes of replies.")),
       stages_(Counters(registry, "gwm_rpc_stage_seconds_total",
                        "Where the time of answered calls went.")),
+      slack_(Histograms(registry, "gwm_deadline_slack_seconds",
+                        "Time left until the deadline when a call of the device ended.")),
       rejected_(
           Counters(registry, "gwm_rejected_total", "Calls refused for lack of room or time.")),
       cancelled_(Counters(registry, "gwm_cancelled_total", "Calls that the client gave up.")) {}
@@ -77,12 +81,18 @@ void RpcMetrics::Ended(const RpcOutcome& outcome) {
     of_code.duration->Observe(absl::ToDoubleSeconds(outcome.duration));
     of_rpc.in_flight->Decrement();
     of_rpc.response_bytes->Observe(static_cast<double>(outcome.response_bytes));
+    if (outcome.stages.has_value()) AddStages(outcome.rpc, *outcome.stages);
+    if (outcome.slack.has_value()) AddSlack(outcome.work_class, *outcome.slack);
   }
   if (outcome.code != "OK") CountFailure(outcome);
 }
 
 void RpcMetrics::Stages(const std::string& rpc, const StageTimes& times) {
   absl::MutexLock lock(&mutex_);
+  AddStages(rpc, times);
+}
+
+void RpcMetrics::AddStages(const std::string& rpc, const StageTimes& times) {
   OfRpc& series = Find(rpc);
   for (size_t i = 0; i < kLatencyStages; ++i) {
     prometheus::Counter*& counter = series.stages[i];
@@ -92,6 +102,12 @@ void RpcMetrics::Stages(const std::string& rpc, const StageTimes& times) {
     }
     counter->Increment(absl::ToDoubleSeconds(times[i]));
   }
+}
+
+void RpcMetrics::AddSlack(const std::string& work_class, absl::Duration slack) {
+  prometheus::Histogram*& series = slacks_[work_class];
+  if (series == nullptr) series = &slack_.Add({{"class", work_class}}, kSlackSeconds);
+  series->Observe(absl::ToDoubleSeconds(slack));
 }
 
 void RpcMetrics::CountFailure(const RpcOutcome& outcome) {

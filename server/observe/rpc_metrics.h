@@ -11,6 +11,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -27,6 +28,11 @@ struct RpcOutcome {
   std::string phase;   // QUEUED or RUNNING, of what was cancelled
   absl::Duration duration;
   size_t response_bytes = 0;
+  std::optional<StageTimes> stages;  // of an answered call, unless Stages was told
+  std::string work_class;            // "interactive", ...
+  // Time left until the deadline, below zero when it was missed; absent for calls without a
+  // deadline, that never went to the device, or that ended for another reason.
+  std::optional<absl::Duration> slack;
 };
 
 // Thread-safe.
@@ -36,7 +42,7 @@ class RpcMetrics {
 
   void Started(const std::string& rpc, size_t request_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   void Ended(const RpcOutcome& outcome) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Of an answered call, or of a part of its answer.
+  // Of a part of a stream's answer.
   void Stages(const std::string& rpc, const StageTimes& times) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -57,6 +63,10 @@ class RpcMetrics {
   OfRpc& Find(const std::string& rpc) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   OfCode& Find(const std::string& rpc, const std::string& code)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddStages(const std::string& rpc, const StageTimes& times)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddSlack(const std::string& work_class, absl::Duration slack)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Calls refused for lack of room or time, and those that the client gave up.
   void CountFailure(const RpcOutcome& outcome);
 
@@ -67,10 +77,12 @@ class RpcMetrics {
   Family<prometheus::Histogram>& request_bytes_;
   Family<prometheus::Histogram>& response_bytes_;
   Family<prometheus::Counter>& stages_;
+  Family<prometheus::Histogram>& slack_;
   Family<prometheus::Counter>& rejected_;
   Family<prometheus::Counter>& cancelled_;
   absl::Mutex mutex_;
   std::map<std::string, OfRpc> rpcs_ ABSL_GUARDED_BY(mutex_);  // entries never move
+  std::map<std::string, prometheus::Histogram*> slacks_ ABSL_GUARDED_BY(mutex_);  // by class
 };
 
 }  // namespace gwm::server

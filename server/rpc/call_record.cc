@@ -50,22 +50,30 @@ CallRecord::CallRecord(const RpcDeps& deps, std::string rpc, const CallRecord& s
 }
 
 CallLatency CallRecord::CloseLatency() {
-  const absl::Time now = deps_.clock->Now();
-  const CallLatency closed = latency().Close(now);
-  deps_.metrics->RpcStages(rpc_, closed.stages);
-  deps_.metrics->device().Answered(std::string(ClassName(work_class())), deadline() - now);
+  const CallLatency closed = latency().Close(deps_.clock->Now());
+  stages_ = closed.stages;
   return closed;
+}
+
+std::optional<absl::Duration> CallRecord::Slack(const absl::Status& status, absl::Time now) {
+  const bool counts = status.ok() || ReasonOf(status) == kDeadline;
+  if (!counts || !latency().enqueued() || deadline() == absl::InfiniteFuture()) return std::nullopt;
+  return deadline() - now;
 }
 
 std::optional<grpc::Status> CallRecord::End(const absl::Status& status, size_t response_bytes) {
   if (ended_.exchange(true)) return std::nullopt;
   grpc::Status wire = ToGrpcStatus(status);
+  const absl::Time now = deps_.clock->Now();
   deps_.metrics->RpcEnded({.rpc = rpc_,
                            .code = CodeName(wire.error_code()),
                            .reason = ReasonOf(status),
                            .phase = DetailsOf(status).phase,
-                           .duration = deps_.clock->Now() - started_at_,
-                           .response_bytes = response_bytes});
+                           .duration = now - started_at_,
+                           .response_bytes = response_bytes,
+                           .stages = stages_,
+                           .work_class = std::string(ClassName(work_class())),
+                           .slack = Slack(status, now)});
   if (wire.error_code() == grpc::StatusCode::INTERNAL) {
     deps_.log->Error(absl::StrCat(rpc_, ": ", status.ToString()));
   } else if (!status.ok()) {
@@ -78,11 +86,6 @@ std::optional<grpc::Status> CallRecord::End(const absl::Status& status, size_t r
   }
   deps_.gate->Leave();
   return wire;
-}
-
-absl::Status DrainingError() {
-  return MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
-                   {.reason = std::string(kDraining), .retry_after = absl::Seconds(1)});
 }
 
 }  // namespace gwm::server

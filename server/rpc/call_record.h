@@ -33,7 +33,7 @@ class CallRecord : public CallHandle {
   std::optional<grpc::Status> End(const absl::Status& status, size_t response_bytes);
 
   bool ended() const { return ended_; }
-  // The answer is there: where its time went, counted. Once, by the thread that answers.
+  // The answer is there: where its time went. Once, before End, by the thread that answers.
   CallLatency CloseLatency();
 
  protected:
@@ -45,16 +45,17 @@ class CallRecord : public CallHandle {
   }
 
  private:
+  // How far from its deadline a call of the device ended that was answered, or missed it.
+  std::optional<absl::Duration> Slack(const absl::Status& status, absl::Time now);
+
   const RpcDeps& deps_;
   const std::string rpc_;
   grpc::CallbackServerContext* const context_;  // null: the call has no trailers of its own
   const absl::Time started_at_;
   const bool admitted_;
   std::atomic<bool> ended_ = false;
+  std::optional<StageTimes> stages_;  // since CloseLatency
 };
-
-// Unavailable / DRAINING.
-absl::Status DrainingError();
 
 // Runs a handler so that no exception crosses into gRPC.
 template <typename Handler>

@@ -7,11 +7,10 @@
 #include "server/base/error.h"
 #include "server/base/status.h"
 #include "server/convert/call_context.h"
-#include "server/convert/sampler.h"
 #include "server/convert/session_reply.h"
 #include "server/convert/session_request.h"
-#include "server/rpc/find_state.h"
 #include "server/rpc/image_count.h"
+#include "server/rpc/start_rollout.h"
 
 namespace gwm::server {
 
@@ -44,37 +43,13 @@ absl::Status ImagineStream::Begin(const v1::ImagineRequest& request) {
         {.reason = std::string(kOverloaded), .retry_after = absl::Milliseconds(100)});
   }
   RETURN_IF_ERROR(ApplyContext(request.context(), deps_.limits, *this));
-  if (request.has_state()) return BeginAtState(request);
-  ASSIGN_OR_RETURN(SessionCall target,
-                   FindEnv(deps_, shared_from_this(), request.session_id(), request.env_id()));
-  const SessionConfig& config = target.session->config();
-  ASSIGN_OR_RETURN(const ImagineArgs args,
-                   ParseImagine(request, config.sampler, config.world->spec(), deps_.limits));
-  WithRunning(deps_, std::move(target),
-              [stream = shared_from_this(), args](absl::StatusOr<RolloutStart> start) {
-                stream->RollFrom(std::move(start), args);
-              });
-  return absl::OkStatus();
-}
-
-absl::Status ImagineStream::BeginAtState(const v1::ImagineRequest& request) {
-  if (!request.session_id().empty()) {
-    return BadField("state", "only allowed without session_id");
-  }
-  ASSIGN_OR_RETURN(FoundState found, FindState(deps_, request.state(), "state"));
-  const WorldSpec& spec = found.world->spec();
-  ASSIGN_OR_RETURN(const ImagineArgs args,
-                   ParseImagine(request, DefaultSampler(spec), spec, deps_.limits));
-  WithState(deps_, shared_from_this(), std::move(found),
-            [stream = shared_from_this(), args](absl::StatusOr<RolloutStart> start) {
-              stream->RollFrom(std::move(start), args);
-            });
-  return absl::OkStatus();
-}
-
-void ImagineStream::RollFrom(absl::StatusOr<RolloutStart> start, const ImagineArgs& args) {
-  const absl::Status status = start.ok() ? Roll(*std::move(start), args) : start.status();
-  if (!status.ok()) End(status);
+  const auto stream = shared_from_this();
+  return StartRollout<v1::ImagineRequest, ImagineArgs>(
+      deps_, request, stream,
+      {.parse = ParseImagine,
+       .roll = [stream](RolloutStart start,
+                        const ImagineArgs& args) { return stream->Roll(std::move(start), args); },
+       .fail = [stream](const absl::Status& status) { stream->End(status); }});
 }
 
 absl::Status ImagineStream::Roll(RolloutStart start, const ImagineArgs& args) {

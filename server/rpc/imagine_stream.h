@@ -51,8 +51,6 @@ class ImagineStream final : public CallRecord,
                 const v1::ImagineRequest& request, std::atomic<uint32_t>* open_streams);
 
   absl::Status Begin(const v1::ImagineRequest& request);
-  absl::Status BeginAtState(const v1::ImagineRequest& request);
-  void RollFrom(absl::StatusOr<RolloutStart> start, const ImagineArgs& args);
   absl::Status Roll(RolloutStart start, const ImagineArgs& args) ABSL_LOCKS_EXCLUDED(mutex_);
   // From the rollout.
   void TakeChunk(Chunk chunk) ABSL_LOCKS_EXCLUDED(mutex_);

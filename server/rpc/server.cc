@@ -163,6 +163,7 @@ void Server::MakeSessions() {
                           .tombstone_ttl = limits.tombstone_ttl,
                           .clock = parts_.clock,
                           .random = parts_.random,
+                          .on_open = [this] { metrics_.SessionOpened(); },
                           .on_close =
                               [this](CloseReason reason, absl::Duration lifetime) {
                                 metrics_.SessionClosed(ReasonName(reason), lifetime);

@@ -41,6 +41,8 @@ absl::Status SimulatorService::StartCreate(CallPtr<v1::Session> call,
   ASSIGN_OR_RETURN(const WorldHandle world,
                    deps_.models->Find(request.model_id(), request.checkpoint_digest()));
   ASSIGN_OR_RETURN(SessionConfig config, ParseCreateSession(request, world, deps_.limits, seed));
+  ASSIGN_OR_RETURN(auto made, deps_.sessions->FindMade(config));
+  if (made.has_value()) return AnswerAgain(*std::move(made), *call);
   const auto finish = [=, this, &request](absl::StatusOr<SessionUse> session) {
     FinishCreate(call, request, seed, *world, std::move(session));
   };
@@ -56,12 +58,19 @@ absl::Status SimulatorService::StartCreate(CallPtr<v1::Session> call,
   return absl::OkStatus();
 }
 
+absl::Status SimulatorService::AnswerAgain(SessionUse made, Call<v1::Session>& call) {
+  RETURN_IF_ERROR(FillSession(*made, deps_.instance_id, call.reply()));
+  call.reply().set_replayed(true);
+  made.Release();  // who is answered may need its room
+  call.Finish(absl::OkStatus());
+  return absl::OkStatus();
+}
+
 void SimulatorService::FinishCreate(CallPtr<v1::Session> call,
                                     const v1::CreateSessionRequest& request, uint64_t seed,
                                     const ServedWorld& tried, absl::StatusOr<SessionUse> session) {
   absl::Status status = session.status();
   if (session.ok()) {
-    deps_.metrics->SessionOpened();
     status = FillSession(**session, deps_.instance_id, call->reply());
     session->Release();  // who is answered may need its room
   } else if (DetailsOf(status).reason == kModelDraining) {

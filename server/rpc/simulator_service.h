@@ -69,6 +69,8 @@ class SimulatorService final : public v1::Simulator::CallbackService {
   // Makes a session at once, or on the device thread when others have to be spilled for it.
   absl::Status StartCreate(CallPtr<v1::Session> call, const v1::CreateSessionRequest& request,
                            uint64_t seed);
+  // To a repetition of the call that made it.
+  absl::Status AnswerAgain(SessionUse made, Call<v1::Session>& call);
   // `tried`: the world that it was to be made on.
   void FinishCreate(CallPtr<v1::Session> call, const v1::CreateSessionRequest& request,
                     uint64_t seed, const ServedWorld& tried, absl::StatusOr<SessionUse> session);

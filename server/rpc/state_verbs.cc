@@ -11,6 +11,7 @@
 #include "server/convert/session_request.h"
 #include "server/convert/state_message.h"
 #include "server/rpc/find_state.h"
+#include "server/rpc/start_rollout.h"
 #include "server/rpc/verbs.h"
 #include "server/work/close_work.h"
 #include "server/work/fork_work.h"
@@ -46,53 +47,27 @@ absl::Status RollPlan(const RpcDeps& deps, const CallPtr<v1::PlanReply>& call, R
   return absl::OkStatus();
 }
 
-// What goes on once it is known where from.
-std::function<void(absl::StatusOr<RolloutStart>)> Planner(const RpcDeps& deps,
-                                                          CallPtr<v1::PlanReply> call,
-                                                          const PlanArgs& args) {
-  return [call = std::move(call), &deps, args](absl::StatusOr<RolloutStart> start) {
-    const absl::Status begun =
-        start.ok() ? RollPlan(deps, call, *std::move(start), args) : start.status();
-    if (!begun.ok()) call->Finish(begun);
-  };
-}
-
-absl::Status PlanFromState(const RpcDeps& deps, const v1::PlanRequest& request,
-                           CallPtr<v1::PlanReply> call) {
-  if (!request.session_id().empty()) {
-    return BadField("state", "only allowed without session_id");
-  }
-  ASSIGN_OR_RETURN(FoundState found, FindState(deps, request.state(), "state"));
-  const WorldSpec& spec = found.world->spec();
-  ASSIGN_OR_RETURN(const PlanArgs args,
-                   ParsePlan(request, DefaultSampler(spec), spec, deps.limits));
-  WithState(deps, call, std::move(found), Planner(deps, call, args));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::Status StartPlan(const RpcDeps& deps, const v1::PlanRequest& request,
                        CallPtr<v1::PlanReply> call) {
-  if (request.has_state()) return PlanFromState(deps, request, std::move(call));
-  ASSIGN_OR_RETURN(SessionCall target, FindEnv(deps, call, request.session_id(), request.env_id()));
-  const SessionConfig& config = target.session->config();
-  ASSIGN_OR_RETURN(const PlanArgs args,
-                   ParsePlan(request, config.sampler, config.world->spec(), deps.limits));
-  WithRunning(deps, std::move(target), Planner(deps, std::move(call), args));
-  return absl::OkStatus();
+  return StartRollout<v1::PlanRequest, PlanArgs>(
+      deps, request, call,
+      {.parse = ParsePlan,
+       .roll = [&deps, call](
+                   RolloutStart start,
+                   const PlanArgs& args) { return RollPlan(deps, call, std::move(start), args); },
+       .fail = [call](const absl::Status& status) { call->Finish(status); }});
 }
 
 absl::Status StartFork(const RpcDeps& deps, const v1::ForkRequest& request,
                        CallPtr<v1::ForkReply> call) {
-  const bool new_session = !request.into_same_session();
   ASSIGN_OR_RETURN(SessionCall target, FindSession(deps, call, request));
   ASSIGN_OR_RETURN(const ForkArgs args, ParseFork(request, deps.limits));
   deps.device->Submit(std::make_unique<ForkWork>(
       std::move(target), args, deps.sessions,
-      Answer<ForkResult>([call, &deps, new_session](absl::StatusOr<ForkResult> result) {
-        if (result.ok()) deps.metrics->Forked(result->env_ids.size());
-        if (result.ok() && new_session) deps.metrics->SessionOpened();
+      Answer<ForkResult>([call, &deps](absl::StatusOr<ForkResult> result) {
+        if (result.ok() && !result->replayed) deps.metrics->Forked(result->env_ids.size());
         call->FinishWith(std::move(result), [&deps](ForkResult forked, v1::ForkReply& out) {
           FillFork(forked, deps.instance_id, out);
         });

@@ -67,14 +67,11 @@ absl::Status DeviceThread::Profile(const WorldHandle& world) {
 
 void DeviceThread::Submit(std::unique_ptr<Work> work, Admission admission) {
   QueueEntry entry{.work = std::move(work), .enqueued_at = options_.clock->Now()};
-  entry.work->latency().Mark(LatencyStage::kPack, entry.enqueued_at);
+  entry.work->latency().Enqueue(entry.enqueued_at);
   if (absl::Status status = queue_.Push(entry, admission); !status.ok()) entry.work->Refuse(status);
 }
 
-void DeviceThread::Stop() {
-  StopFor(MakeError(absl::StatusCode::kUnavailable, "the server is shutting down",
-                    {.reason = std::string(kDraining), .retry_after = absl::Seconds(1)}));
-}
+void DeviceThread::Stop() { StopFor(DrainingError()); }
 
 void DeviceThread::Abandon() { StopFor(DeviceLostError()); }
 

@@ -61,6 +61,11 @@ absl::StatusOr<StoredReplyPtr> Session::FindReply(const ReplayKey& key) const {
   return replies_.Find(key);
 }
 
+void Session::KeepReply(std::span<const uint32_t> env_ids, Answered answered) {
+  absl::MutexLock lock(&mutex_);
+  if (!closed_) replies_.Keep(env_ids, std::move(answered));
+}
+
 uint32_t Session::num_envs() const {
   absl::MutexLock lock(&mutex_);
   return static_cast<uint32_t>(envs_.size());

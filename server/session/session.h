@@ -39,8 +39,10 @@ struct SessionConfig {
   AutoReset auto_reset = AutoReset::kNone;
   uint64_t max_replay_bytes = 0;  // of replies kept for repeated calls
   std::string client_id;          // whose it is; empty: nobody's
-  bool evictable = false;         // may be ended to make room for another session
-  bool spillable = false;         // its states may wait in host memory while it is idle
+  // The call that makes it, by its name among the client's; absent: it will not be repeated.
+  std::optional<ReplayKey> creation;
+  bool evictable = false;  // may be ended to make room for another session
+  bool spillable = false;  // its states may wait in host memory while it is idle
 };
 
 enum class EnvPhase { kNeedsReset, kRunning, kDone, kFailed };
@@ -82,6 +84,8 @@ class Session {
   // changing nothing, once closed. answered: absent for a call that will not be repeated.
   absl::Status Commit(std::span<const uint32_t> env_ids, std::vector<Env> envs,
                       std::optional<Answered> answered = std::nullopt) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Keeps the reply of a call that changed none of these environments. Nothing once closed.
+  void KeepReply(std::span<const uint32_t> env_ids, Answered answered) ABSL_LOCKS_EXCLUDED(mutex_);
   // As ReplayLog::Find, and FailedPrecondition / CLOSED once closed.
   absl::StatusOr<StoredReplyPtr> FindReply(const ReplayKey& key) const ABSL_LOCKS_EXCLUDED(mutex_);
 

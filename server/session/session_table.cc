@@ -58,12 +58,36 @@ std::string SessionTable::NewId() const {
                          options_.random());
 }
 
+absl::StatusOr<std::shared_ptr<Session>> SessionTable::SessionMadeBy(
+    const SessionConfig& config) const {
+  if (!config.creation.has_value()) return std::shared_ptr<Session>();
+  const auto found = made_.find({config.client_id, config.creation->request_id});
+  if (found == made_.end()) return std::shared_ptr<Session>();
+  if (found->second->config().creation->fingerprint == config.creation->fingerprint) {
+    return found->second;
+  }
+  return StepConflict("context.request_id",
+                      absl::StrCat(Quoted(config.creation->request_id),
+                                   " was the name of a call with other contents"));
+}
+
+absl::StatusOr<std::optional<SessionUse>> SessionTable::FindMade(const SessionConfig& config) {
+  ReapExpired();
+  absl::MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(std::shared_ptr<Session> session, SessionMadeBy(config));
+  std::optional<SessionUse> made;
+  if (session != nullptr) made.emplace(std::move(session), options_.clock);
+  return made;
+}
+
 absl::StatusOr<SessionUse> SessionTable::Create(SessionConfig config) {
   ReapExpired();
   std::vector<std::shared_ptr<Session>> evicted;
   std::shared_ptr<Session> session;
   {
     absl::MutexLock lock(&mutex_);
+    ASSIGN_OR_RETURN(std::shared_ptr<Session> made, SessionMadeBy(config));
+    if (made != nullptr) return SessionUse(std::move(made), options_.clock);
     if (!config.world->takes_sessions()) return UnloadingError();
     const Room room{.envs = config.num_envs};
     const Need need{.world = config.world.get(), .room = room, .sessions = 1};
@@ -74,8 +98,11 @@ absl::StatusOr<SessionUse> SessionTable::Create(SessionConfig config) {
     use.Add(room);
     session = std::make_shared<Session>(NewId(), std::move(config), options_.clock->Now());
     sessions_.emplace(session->id(), Entry{.session = session, .room = room});
+    const SessionConfig& its = session->config();
+    if (its.creation.has_value()) made_[{its.client_id, its.creation->request_id}] = session;
   }
   SessionUse created(std::move(session), options_.clock);
+  if (options_.on_open) options_.on_open();
   End(evicted, CloseReason::kEvicted);
   return created;
 }
@@ -157,7 +184,7 @@ SessionTable::Counts SessionTable::counts() const {
 
 SessionTable::Counts SessionTable::counts_on(const ServedWorld& world) const {
   absl::MutexLock lock(&mutex_);
-  const RoomUse use = UseOf(world);
+  const RoomUse use = OccupancyOf(world).use;
   return {.sessions = use.sessions,
           .envs = use.envs,
           .state_bytes = StateBytes(world.spec(), use.envs + use.kept)};
@@ -165,7 +192,7 @@ SessionTable::Counts SessionTable::counts_on(const ServedWorld& world) const {
 
 bool SessionTable::StopTaking(const ServedWorld& world, bool even_in_use) {
   absl::MutexLock lock(&mutex_);
-  if (!even_in_use && UseOf(world).sessions > 0) return false;
+  if (!even_in_use && OccupancyOf(world).use.sessions > 0) return false;
   world.TakeSessions(false);
   return true;
 }
@@ -190,6 +217,8 @@ std::shared_ptr<Session> SessionTable::Remove(Map::iterator entry, CloseReason r
   if (--use->second.sessions == 0) use_.erase(use);
   tombstones_.Put(session->id(), reason, options_.clock->Now());
   sessions_.erase(entry);
+  const SessionConfig& config = session->config();
+  if (config.creation.has_value()) made_.erase({config.client_id, config.creation->request_id});
   return session;
 }
 

@@ -6,9 +6,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -42,6 +44,8 @@ struct SessionTableOptions {
   absl::Duration tombstone_ttl = absl::Hours(1);
   const Clock* clock = nullptr;  // outlives the table
   RandomSource random;
+  // Called after a session was made; optional.
+  std::function<void()> on_open;
   // Called after a session left the table; optional.
   std::function<void(CloseReason, absl::Duration lifetime)> on_close;
   // Called after a session's states moved; optional.
@@ -58,7 +62,12 @@ class SessionTable {
 
   // ResourceExhausted / QUOTA when there is no room, even after evicting what may be evicted.
   // FailedPrecondition / MODEL_DRAINING when the world takes no sessions. Requires config.world.
+  // What FindMade returns, if anything.
   absl::StatusOr<SessionUse> Create(SessionConfig config) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The open session that the call config.creation of config.client_id made; absent: none, or the
+  // call has no name. Aborted / STEP_CONFLICT: the name is that of another call.
+  absl::StatusOr<std::optional<SessionUse>> FindMade(const SessionConfig& config)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // NotFound / UNKNOWN, EXPIRED, EVICTED or SERVER_RESTARTED; FailedPrecondition / CLOSED.
   absl::StatusOr<SessionUse> Find(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -125,11 +134,31 @@ class SessionTable {
     uint64_t host_bytes = 0;  // of its states, when spilled
   };
   using Map = std::map<std::string, Entry>;
+  using Made = std::map<std::pair<std::string, std::string>, std::shared_ptr<Session>>;
+  absl::StatusOr<std::shared_ptr<Session>> SessionMadeBy(const SessionConfig& config) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string NewId() const;
-  // Why `need` does not fit beside so many sessions, and what its world has in `use`.
-  absl::Status CheckNeed(size_t sessions, const RoomUse& use, const Need& need) const;
+  // What is taken of the table and of one world's pool: now, or once some have given way.
+  struct Occupancy {
+    size_t sessions = 0;
+    RoomUse use;
+    const ServedWorld* world = nullptr;
+
+    bool Counts(const Entry& entry) const {
+      return entry.in_pool && entry.session->world().get() == world;
+    }
+    void MoveOut(const Entry& entry) {
+      if (Counts(entry)) use.Remove(entry.room);
+    }
+    void Leave(const Entry& entry) {
+      --sessions;
+      MoveOut(entry);
+    }
+  };
+  Occupancy OccupancyOf(const ServedWorld& world) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why `need` does not fit beside what is taken of its world.
+  absl::Status CheckNeed(const Occupancy& taken, const Need& need) const;
   absl::Status CheckNeed(const Need& need) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  RoomUse UseOf(const ServedWorld& world) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes out as many evictable sessions, idle longest first, as make room for `need`; none when
   // all of them would not.
   std::vector<std::shared_ptr<Session>> EvictFor(const Need& need)
@@ -144,6 +173,7 @@ class SessionTable {
   const SessionTableOptions options_;
   mutable absl::Mutex mutex_;
   Map sessions_ ABSL_GUARDED_BY(mutex_);
+  Made made_ ABSL_GUARDED_BY(mutex_);  // open ones, by client and name of the call
   std::map<const ServedWorld*, RoomUse> use_ ABSL_GUARDED_BY(mutex_);  // of worlds with sessions
   uint64_t host_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   Tombstones tombstones_ ABSL_GUARDED_BY(mutex_);

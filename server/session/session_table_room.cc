@@ -10,20 +10,22 @@
 
 namespace gwm::server {
 
-absl::Status SessionTable::CheckNeed(size_t sessions, const RoomUse& use, const Need& need) const {
-  if (sessions + need.sessions > options_.max_sessions) {
+SessionTable::Occupancy SessionTable::OccupancyOf(const ServedWorld& world) const {
+  const auto found = use_.find(&world);
+  return {.sessions = sessions_.size(),
+          .use = found == use_.end() ? RoomUse() : found->second,
+          .world = &world};
+}
+
+absl::Status SessionTable::CheckNeed(const Occupancy& taken, const Need& need) const {
+  if (taken.sessions + need.sessions > options_.max_sessions) {
     return QuotaError(absl::StrCat("all ", options_.max_sessions, " sessions are in use"));
   }
-  return CheckRoom(options_.room, need.world->spec(), use, need.room);
+  return CheckRoom(options_.room, need.world->spec(), taken.use, need.room);
 }
 
 absl::Status SessionTable::CheckNeed(const Need& need) const {
-  return CheckNeed(sessions_.size(), UseOf(*need.world), need);
-}
-
-RoomUse SessionTable::UseOf(const ServedWorld& world) const {
-  const auto found = use_.find(&world);
-  return found == use_.end() ? RoomUse() : found->second;
+  return CheckNeed(OccupancyOf(*need.world), need);
 }
 
 bool SessionTable::HasRoom(const Need& need) const {
@@ -33,17 +35,18 @@ bool SessionTable::HasRoom(const Need& need) const {
 
 bool SessionTable::CouldHaveRoom(const Need& need) const {
   absl::MutexLock lock(&mutex_);
-  if (CheckNeed(need).ok()) return true;
-  size_t sessions_left = sessions_.size();
-  RoomUse use_left = UseOf(*need.world);
+  Occupancy left = OccupancyOf(*need.world);
+  if (CheckNeed(left, need).ok()) return true;
   for (const auto& [id, entry] : sessions_) {
     const SessionConfig& config = entry.session->config();
     if (!entry.session->IdleSince().has_value()) continue;
-    if (config.evictable) --sessions_left;
-    const bool here = entry.in_pool && entry.session->world().get() == need.world;
-    if (here && (config.evictable || config.spillable)) use_left.Remove(entry.room);
+    if (config.evictable) {
+      left.Leave(entry);
+    } else if (config.spillable) {
+      left.MoveOut(entry);
+    }
   }
-  return CheckNeed(sessions_left, use_left, need).ok();
+  return CheckNeed(left, need).ok();
 }
 
 absl::Status SessionTable::Reserve(const Session& session, Room room) {
@@ -74,28 +77,23 @@ void SessionTable::Unreserve(const Session& session, Room room) {
 
 std::vector<std::shared_ptr<Session>> SessionTable::EvictFor(const Need& need) {
   std::vector<std::pair<absl::Time, Map::iterator>> idle;
-  const auto frees = [&need](const Entry& entry) {
-    return entry.in_pool && entry.session->world().get() == need.world;
-  };
-  size_t sessions_left = sessions_.size();
-  RoomUse use_left = UseOf(*need.world);
+  Occupancy left = OccupancyOf(*need.world);
   for (auto entry = sessions_.begin(); entry != sessions_.end(); ++entry) {
     const Session& session = *entry->second.session;
     const auto since = session.IdleSince();
     if (!session.config().evictable || !since.has_value()) continue;
     idle.emplace_back(*since, entry);
-    --sessions_left;
-    if (frees(entry->second)) use_left.Remove(entry->second.room);
+    left.Leave(entry->second);
   }
   std::vector<std::shared_ptr<Session>> evicted;
-  if (!CheckNeed(sessions_left, use_left, need).ok()) return evicted;
+  if (!CheckNeed(left, need).ok()) return evicted;
   std::sort(idle.begin(), idle.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [since, entry] : idle) {
     if (CheckNeed(need).ok()) break;
     // One without memory here gives a place among the sessions, no more.
     const bool helps =
-        frees(entry->second) || sessions_.size() + need.sessions > options_.max_sessions;
+        left.Counts(entry->second) || sessions_.size() + need.sessions > options_.max_sessions;
     if (helps) evicted.push_back(Remove(entry, CloseReason::kEvicted));
   }
   return evicted;
@@ -106,19 +104,18 @@ std::shared_ptr<Session> SessionTable::NextToSpill(const Need& need,
   absl::MutexLock lock(&mutex_);
   std::shared_ptr<Session> best;
   absl::Time best_since = absl::InfiniteFuture();
-  RoomUse use_left = UseOf(*need.world);
+  Occupancy left = OccupancyOf(*need.world);
   for (const auto& [id, entry] : sessions_) {
     const SessionConfig& config = entry.session->config();
     const auto since = entry.session->IdleSince();
-    const bool here = entry.in_pool && entry.session->world().get() == need.world;
     const bool spills = config.spillable && !tried.contains(id);
-    if (!here || !since.has_value() || !(spills || config.evictable)) continue;
-    use_left.Remove(entry.room);
+    if (!left.Counts(entry) || !since.has_value() || !(spills || config.evictable)) continue;
+    left.MoveOut(entry);
     if (!spills || *since >= best_since) continue;
     best = entry.session;
     best_since = *since;
   }
-  return CheckNeed(sessions_.size(), use_left, need).ok() ? best : nullptr;
+  return CheckNeed(left, need).ok() ? best : nullptr;
 }
 
 bool SessionTable::MoveToHost(Session& session,

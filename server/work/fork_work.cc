@@ -1,6 +1,8 @@
 #include "server/work/fork_work.h"
 
+#include <memory>
 #include <numeric>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +12,27 @@
 #include "server/work/spill.h"
 
 namespace gwm::server {
+namespace {
+
+// Which children a fork made.
+class KeptFork final : public StoredReply {
+ public:
+  explicit KeptFork(const ForkResult& made)
+      : session_id_(made.session->id()), env_ids_(made.env_ids) {}
+  size_t bytes() const override { return session_id_.size() + env_ids_.size() * sizeof(uint32_t); }
+
+  // NotFound or FailedPrecondition as SessionTable::Find when their session is gone.
+  absl::StatusOr<ForkResult> Again(SessionTable& table) const {
+    ASSIGN_OR_RETURN(SessionUse session, table.Find(session_id_));
+    return ForkResult{.session = std::move(session), .env_ids = env_ids_, .replayed = true};
+  }
+
+ private:
+  std::string session_id_;
+  std::vector<uint32_t> env_ids_;
+};
+
+}  // namespace
 
 ForkWork::ForkWork(SessionCall call, ForkArgs args, SessionTable* table, Answer<ForkResult> answer)
     : SoloWork(call.call, &*call.session, call.session->world(),
@@ -19,11 +42,24 @@ ForkWork::ForkWork(SessionCall call, ForkArgs args, SessionTable* table, Answer<
       table_(table),
       answer_(std::move(answer)) {}
 
-void ForkWork::Run(World& world, const RunTiming&) { Reply(Fork(world)); }
+void ForkWork::Run(World& world, const RunTiming&) { Reply(ForkOnce(world)); }
 
 void ForkWork::Reply(absl::StatusOr<ForkResult> result) {
   call_.session.Release();
   answer_(std::move(result));
+}
+
+absl::StatusOr<ForkResult> ForkWork::ForkOnce(World& world) {
+  if (!args_.replay.has_value()) return Fork(world);
+  ASSIGN_OR_RETURN(const StoredReplyPtr reply, call_.session->FindReply(*args_.replay));
+  if (reply != nullptr) {
+    const auto* kept = dynamic_cast<const KeptFork*>(reply.get());
+    if (kept != nullptr) return kept->Again(*table_);
+    return StepConflict("context.request_id", "was the name of another call");
+  }
+  ASSIGN_OR_RETURN(ForkResult made, Fork(world));
+  call_.session->KeepReply(call_.env_ids, {*args_.replay, std::make_shared<KeptFork>(made)});
+  return made;
 }
 
 absl::StatusOr<ForkResult> ForkWork::Fork(World& world) {
@@ -76,6 +112,8 @@ absl::StatusOr<ForkResult> ForkWork::IntoNewSession(World& world, const std::vec
   std::vector<Env> children = Children(parents, 0);
   SessionConfig config = call_.session->config();
   config.num_envs = static_cast<uint32_t>(children.size());
+  // The parent's. gcc 12 takes an assignment of nullopt for a read of what may not be there.
+  std::optional<ReplayKey>().swap(config.creation);
   ASSIGN_OR_RETURN(SessionUse session, CreateSpilling(world, *table_, std::move(config)));
   std::vector<uint32_t> ids(children.size());
   std::iota(ids.begin(), ids.end(), 0u);

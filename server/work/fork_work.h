@@ -3,6 +3,7 @@
 #ifndef GWM_SERVER_WORK_FORK_WORK_H_
 #define GWM_SERVER_WORK_FORK_WORK_H_
 
+#include <optional>
 #include <vector>
 
 #include "server/schedule/work.h"
@@ -22,15 +23,18 @@ struct ForkArgs {
   ForkSeed seed = ForkSeed::kKeep;
   bool into_same_session = false;  // else a new session of the same settings
   uint32_t max_envs_per_session = 1;
+  std::optional<ReplayKey> replay;  // absent: the call will not be repeated
 };
 
 struct ForkResult {
   SessionUse session;             // that of the children
   std::vector<uint32_t> env_ids;  // of the first environment's children, then the second's, ...
+  bool replayed = false;          // made before, by the same call
 };
 
-// FailedPrecondition / NEEDS_RESET for an environment without a state; OutOfRange / LIMIT;
-// ResourceExhausted / QUOTA. An error leaves both sessions as they were.
+// A repeated call gets the children that it made before. FailedPrecondition / NEEDS_RESET for an
+// environment without a state; OutOfRange / LIMIT; ResourceExhausted / QUOTA. An error leaves both
+// sessions as they were.
 class ForkWork : public SoloWork {
  public:
   // `table` outlives the work.
@@ -41,6 +45,7 @@ class ForkWork : public SoloWork {
 
  private:
   void Reply(absl::StatusOr<ForkResult> result);
+  absl::StatusOr<ForkResult> ForkOnce(World& world);
   absl::StatusOr<ForkResult> Fork(World& world);
   // first_id: of the first child.
   std::vector<Env> Children(const std::vector<Env>& parents, uint32_t first_id) const;

@@ -92,16 +92,12 @@ class Worker:
     def begin(self) -> None:
         if self.session is not None:
             self.session.close()
-        self.session = None
         seed = self.random.randrange(1 << 30)
-        # Without a name, a CreateSession whose reply got lost is not repeated; its lease takes it.
-        while self.session is None and not self.stop.is_set():
-            with contextlib.suppress(gwm.UnavailableError):
-                self.session = self.client.create_session(
-                    ENVS, seed=seed, observations=["latent"], idle_ttl_s=LEASE_S
-                )
-        if self.session is not None:
-            self.reset()
+        self.session = self.client.create_session(
+            ENVS, seed=seed, observations=["latent"], idle_ttl_s=LEASE_S
+        )
+        self.report.check("create", self.session.seed, seed)
+        self.reset()
 
     def reset(self) -> None:
         assert self.session is not None
@@ -155,8 +151,7 @@ class Worker:
 
     def fork(self) -> None:
         assert self.session is not None
-        # Without a name, a Fork whose reply got lost is not repeated; its lease takes it.
-        with contextlib.suppress(gwm.UnavailableError), self.session.fork([0]) as child:
+        with self.session.fork([0]) as child:
             images = child.render(outputs=["gaussians"])
             self.report.check("fork", images.gaussians[0].means[0, :2], self.x[0])
 
@@ -176,8 +171,7 @@ class Worker:
 
     def forget(self) -> None:
         """A session that nobody closes."""
-        with contextlib.suppress(gwm.UnavailableError):
-            self.client.create_session(1, idle_ttl_s=TTL_S).reset()
+        self.client.create_session(1, idle_ttl_s=TTL_S).reset()
         self.report.done["forgotten"] += 1
 
     def hurry(self) -> None:

@@ -161,9 +161,11 @@ Session Client::CreateSession(const SessionOptions& options) {
   Name(options.model, request);
   request.set_auto_reset(static_cast<v1::AutoReset>(options.auto_reset));
   request.mutable_context()->set_client_id(wire_->client_id());
+  // Repeated also where the name is not heeded: a session that nobody knows of ends with its lease.
+  request.mutable_context()->set_request_id(wire_->NextRequestId());
   const auto reply =
       wire_->Call<v1::Session>(wire_->simulator(), &v1::Simulator::Stub::CreateSession, request,
-                               options.timeout, Repeat::kOnlyIfRefused);
+                               options.timeout, Repeat::kSafe);
   return Session(wire_, std::make_unique<Session::State>(reply));
 }
 

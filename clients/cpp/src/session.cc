@@ -55,16 +55,18 @@ v1::ImagineRequest MakeImagineRequest(const std::string& session_id, const Tenso
   return request;
 }
 
+// request_id: empty where the session keeps no replies.
 v1::ForkReply CallFork(internal::Wire& wire, const std::string& id, const ForkOptions& options,
-                       bool into_same_session) {
+                       bool into_same_session, std::string request_id, Repeat repeat) {
   v1::ForkRequest request;
   request.set_session_id(id);
   Assign(options.env_ids, request.mutable_env_ids());
   request.set_count(options.count);
   request.set_seed_mode(static_cast<v1::ForkRequest::SeedMode>(options.seed));
   request.set_into_same_session(into_same_session);
+  request.mutable_context()->set_request_id(std::move(request_id));
   return wire.Call<v1::ForkReply>(wire.simulator(), &v1::Simulator::Stub::Fork, request,
-                                  options.timeout, Repeat::kOnlyIfRefused);
+                                  options.timeout, repeat);
 }
 
 StateRef Export(internal::Wire& wire, const std::string& id, uint32_t env_id, bool keep_on_server) {
@@ -146,7 +148,7 @@ ResetResult Session::Reset(const ResetOptions& options) {
 
 StepResult Session::Step(const Tensor& actions, const StepOptions& options) {
   static_cast<void>(id());  // throws when the session is closed
-  const v1::StepRequest request = state_->StepOf(actions, options);
+  v1::StepRequest request = state_->StepOf(actions, options);
   auto reply = wire_->Call<v1::StepReply>(wire_->simulator(), &v1::Simulator::Stub::Step, request,
                                           options.timeout, state_->repeat());
   StepResult result = FromProto(&reply);
@@ -202,12 +204,14 @@ ObserveResult Session::Observe(const Frames& frames, const ObserveOptions& optio
 }
 
 Session Session::Fork(const ForkOptions& options) {
-  const v1::ForkReply reply = CallFork(*wire_, id(), options, false);
+  const v1::ForkReply reply =
+      CallFork(*wire_, id(), options, false, state_->NextRequestId(), state_->repeat());
   return Session(wire_, std::make_unique<State>(reply.session()));
 }
 
 std::vector<uint32_t> Session::ForkHere(const ForkOptions& options) {
-  const v1::ForkReply reply = CallFork(*wire_, id(), options, true);
+  const v1::ForkReply reply =
+      CallFork(*wire_, id(), options, true, state_->NextRequestId(), state_->repeat());
   std::vector<uint64_t> steps;
   for (uint32_t env : reply.env_ids()) {
     const bool there = env < static_cast<uint32_t>(reply.session().envs_size());
@@ -239,7 +243,8 @@ void Session::DropState(const StateRef& state) {
 
 void Session::Imagine(const Tensor& actions, const ImagineOptions& options,
                       const std::function<bool(const ImagineChunk&)>& on_chunk) {
-  const auto request = MakeImagineRequest(id(), actions, options);
+  auto request = MakeImagineRequest(id(), actions, options);
+  wire_->SetPriority(request);
   grpc::ClientContext context;
   if (options.timeout.count() > 0) wire_->SetDeadline(context, options.timeout);
   const auto stream = wire_->simulator().Imagine(&context, request);

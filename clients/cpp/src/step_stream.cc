@@ -49,6 +49,7 @@ class StepStream::Pipe {
     v1::RunRequest request;
     request.set_tag(++last_tag_);
     *request.mutable_step() = session_->StepOf(actions, options);
+    wire_->SetPriority(*request.mutable_step());
     busy_.insert(envs.begin(), envs.end());
     const Sent& kept = sent_[last_tag_] = {std::move(request), std::move(envs)};
     // A stream that broke is noticed, and mended, by Recv.

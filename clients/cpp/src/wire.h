@@ -5,9 +5,12 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "clients/cpp/src/status.h"
 #include "gwm/client.h"
@@ -37,13 +40,16 @@ class Wire {
   v1::Server::Stub& server() { return *server_; }
   grpc::Channel& channel() { return *channel_; }
   const std::string& client_id() const { return client_id_; }
+  // A name for a call outside of sessions, unique among the client's.
+  std::string NextRequestId() { return prefix_ + std::to_string(++calls_); }
   const std::shared_ptr<grpc::Channel>& shared_channel() const { return channel_; }
 
   // One unary call, for example Call<v1::StepReply>(simulator(), &v1::Simulator::Stub::Step,
   // request, timeout, Repeat::kSafe). timeout 0: the client's own; repetitions included.
   template <typename Reply, typename Stub, typename Method, typename Request>
-  Reply Call(Stub& stub, Method method, const Request& request, std::chrono::milliseconds timeout,
+  Reply Call(Stub& stub, Method method, Request&& request, std::chrono::milliseconds timeout,
              Repeat repeat) {
+    SetPriority(request);
     Retry retry = StartRetry(timeout, repeat);
     while (true) {
       grpc::ClientContext context;
@@ -53,6 +59,17 @@ class Wire {
       if (status.ok()) return reply;
       const Error::Details details = DetailsOf(status, context);
       if (!WaitForRetry(details, retry)) throw Error(details);
+    }
+  }
+
+  // Marks a request whose kind has a context with the client's priority.
+  template <typename Request>
+  void SetPriority(Request& request) const {
+    static_assert(!std::is_const_v<Request>);
+    if constexpr (requires { request.mutable_context(); }) {
+      if (priority_ != Priority::kNormal) {
+        request.mutable_context()->set_priority(static_cast<v1::Priority>(priority_));
+      }
     }
   }
 
@@ -75,6 +92,9 @@ class Wire {
   const std::chrono::milliseconds timeout_;
   const RetryPolicy retry_;
   const std::string client_id_;
+  const Priority priority_;
+  const std::string prefix_;  // no other run of the program under this client_id has it
+  std::atomic<uint64_t> calls_ = 0;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Simulator::Stub> simulator_;
   std::unique_ptr<v1::Perception::Stub> perception_;

@@ -107,6 +107,18 @@ TEST_F(ClientTest, SendsAStepWhoseReplyWasLostAgainAsItWas) {
   EXPECT_LE(waits_[1], milliseconds(100));
 }
 
+TEST_F(ClientTest, AsksForASessionWhoseReplyWasLostByTheSameName) {
+  server_.lost_creations = 2;
+  const Session session = client_.CreateSession();
+  ASSERT_EQ(server_.create_requests.size(), 3U);
+  EXPECT_NE(server_.create_requests[0].context().request_id(), "");
+  EXPECT_EQ(server_.create_requests[0].SerializeAsString(),
+            server_.create_requests[2].SerializeAsString());
+  const Session other = client_.CreateSession();
+  EXPECT_NE(server_.create_request.context().request_id(),
+            server_.create_requests[0].context().request_id());
+}
+
 TEST_F(ClientTest, NeverRepeatsAStepThatTheServerWouldCarryOutTwice) {
   Session session = client_.CreateSession();
   server_.lost_replies = 1;

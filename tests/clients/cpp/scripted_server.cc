@@ -50,6 +50,8 @@ grpc::Status ScriptedServer::GetSpec(Context*, const v1::GetSpecRequest* request
 grpc::Status ScriptedServer::CreateSession(Context*, const v1::CreateSessionRequest* request,
                                            v1::Session* reply) {
   create_request = *request;
+  create_requests.push_back(*request);
+  if (lost_creations-- > 0) return lost_status;
   *reply = session;
   return status;
 }

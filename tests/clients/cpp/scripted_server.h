@@ -66,6 +66,8 @@ class ScriptedServer final : public v1::Simulator::Service,
   std::vector<v1::ImagineChunk> chunks;
 
   v1::CreateSessionRequest create_request;
+  std::vector<v1::CreateSessionRequest> create_requests;
+  int lost_creations = 0;  // so many calls of CreateSession fail with lost_status
   v1::ResetRequest reset_request;
   v1::StepRequest step_request;
   std::vector<v1::StepRequest> step_requests;

@@ -138,6 +138,27 @@ TEST_F(ConcurrencyTest, AnExpiredStepChangesNothingAndSaysWhereItWas) {
   EXPECT_EQ(Positions(blocker), blocker_before);
 }
 
+TEST_F(ConcurrencyTest, TheSlackOfDeadlinesCountsWhatTheDeviceDidAndWhatItMissed) {
+  const std::string id = Ready();
+  const auto slack = [this](const std::string& what) {
+    return Metric("gwm_deadline_slack_seconds_" + what);
+  };
+  const double before = slack("count{class=\"interactive\"}");
+  v1::Session session;
+  EXPECT_TRUE(Get(id, &session).ok());  // never asks the device
+  EXPECT_EQ(slack("count{class=\"interactive\"}"), before);
+  EXPECT_EQ(slack("bucket{class=\"interactive\",le=\"0\"}"), 0);
+  controls_->gate.Close();
+  Pending late;
+  StartStep(*simulator_, StepOf(id, {0.5f}), late);
+  controls_->gate.AwaitWaiter();
+  clock_.Advance(absl::Seconds(121));  // beyond max_call_time
+  controls_->gate.Open();
+  EXPECT_EQ(late.status.get().error_code(), grpc::DEADLINE_EXCEEDED);
+  EXPECT_EQ(slack("count{class=\"interactive\"}"), before + 1);
+  EXPECT_EQ(slack("bucket{class=\"interactive\",le=\"0\"}"), 1);
+}
+
 TEST_F(ConcurrencyTest, ACallBeyondTheQueueIsRefusedAtOnce) {
   options_.limits.max_queue_length = 1;
   StartServer();

@@ -23,7 +23,8 @@
 namespace gwm::client {
 
 // How often, and after which waits, a call is sent again that the server refused before it began,
-// or that got lost and can be repeated without harm (Step and Reset can, see Session). The waits
+// or that got lost and can be repeated without harm (CreateSession, Step, Reset and Fork can: the
+// server knows a repetition by its name, see Session). The waits
 // grow by a factor of two, are shortened at random, are as long as the server asks for at least,
 // and never go beyond the timeout of the call.
 struct RetryPolicy {
@@ -32,6 +33,13 @@ struct RetryPolicy {
   std::chrono::milliseconds max_wait{2'000};
   // Empty: std::this_thread::sleep_for. May be called from several threads.
   std::function<void(std::chrono::milliseconds)> sleep;
+};
+
+// Of the calls that use the server's device.
+enum class Priority {
+  kLow = 1,  // one class later: a step waits like an imagined one
+  kNormal = 2,
+  kHigh = 3,  // one class earlier where Limits.allow_high_priority is set, else as kNormal
 };
 
 struct ClientOptions {
@@ -43,6 +51,7 @@ struct ClientOptions {
   // (ListSessions). Empty: a random one.
   std::string client_id;
   RetryPolicy retry;
+  Priority priority = Priority::kNormal;
 };
 
 // Thread-safe. Every call throws Error.

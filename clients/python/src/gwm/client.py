@@ -7,6 +7,7 @@ with gwm.Client("localhost:50051") as client, client.create_session(num_envs=2, 
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -40,8 +41,8 @@ class Client:
     """A server at an address ("HOST:PORT" or "unix:PATH"). Thread-safe; connects on the first call.
 
     timeout_s is the default deadline of a call. Calls that a repetition cannot harm are repeated when the
-    server is not reachable or the reply got lost; so are Reset and Step, since the server knows a repetition
-    by its name (Session.replays_calls). CreateSession is repeated only when it was refused before it began.
+    server is not reachable or the reply got lost; so are create_session, reset, step and fork, since the
+    server knows a repetition by its name (Session.replays_calls).
     client_id: whose the sessions are; the same text in another run finds them again with sessions(). None: a
     random one. priority: of calls that use the device, "low", "normal" or "high" (if the server allows it).
     """
@@ -59,6 +60,8 @@ class Client:
             address, timeout_s, retry or RetryPolicy(), choose(PRIORITIES, "priority", priority)
         )
         self.client_id = secrets.token_hex(16) if client_id is None else client_id
+        self._call_prefix = secrets.token_hex(8)
+        self._call_numbers = itertools.count()
         self.models = Models(self._connection)
         self._spec: Spec | None = None
 
@@ -172,7 +175,9 @@ class Client:
             spillable=spillable,
             context=self._context(),
         )
-        reply = self._connection.call("simulator", "CreateSession", request, idempotent=False)
+        # Repeated also where the name is not heeded: a session that nobody knows of ends with its lease.
+        request.context.request_id = f"{self._call_prefix}-{next(self._call_numbers)}"
+        reply = self._connection.call("simulator", "CreateSession", request, idempotent=True)
         return Session(self._connection, reply)
 
     def attach_session(self, session_id: str) -> Session:

@@ -270,14 +270,14 @@ class Session:
         bits.
         """
         request = self._fork_request(env_ids, count, split, into_same_session=False)
-        return Session(self.connection, self._call("Fork", request, idempotent=False).session)
+        return Session(self.connection, self._call("Fork", request, idempotent=self.replays_calls).session)
 
     def fork_here(
         self, env_ids: Sequence[int] | None = None, *, count: int = 1, split: bool = False
     ) -> list[int]:
         """As fork, but the children become new environments of this session; their ids."""
         request = self._fork_request(env_ids, count, split, into_same_session=True)
-        reply = self._call("Fork", request, idempotent=False)
+        reply = self._call("Fork", request, idempotent=self.replays_calls)
         self.num_envs = reply.session.num_envs
         new = np.array([reply.session.envs[env_id].step_index for env_id in reply.env_ids], np.uint64)
         self._steps = np.concatenate([self._steps, new])
@@ -333,6 +333,7 @@ class Session:
             count=count,
             seed_mode=modes.SEED_MODE_SPLIT if split else modes.SEED_MODE_KEEP,
             into_same_session=into_same_session,
+            context=self._named_call(),
         )
 
     # --- for StepStream: the same calls, sent in another way ------------------------------------------------

@@ -43,7 +43,7 @@ class ReplayLog:
                     "STEP_CONFLICT", f"{name!r} took effect before; its reply is not kept any more", _FIELD
                 )
             return None
-        if kept.fingerprint != _fingerprint(request):
+        if kept.fingerprint != fingerprint(request):
             raise Refusal("STEP_CONFLICT", f"{name!r} was the name of a call with other contents", _FIELD)
         reply = type(kept.reply)()
         reply.CopyFrom(kept.reply)
@@ -56,7 +56,7 @@ class ReplayLog:
         for name in [name for name, kept in self._kept.items() if kept.env_ids & changed]:
             self._drop(name)
         if request.context.request_id:
-            kept = _Kept(_fingerprint(request), reply, changed, reply.ByteSize())
+            kept = _Kept(fingerprint(request), reply, changed, reply.ByteSize())
             self._kept[request.context.request_id] = kept
             while sum(kept.size_bytes for kept in self._kept.values()) > self._max_bytes:
                 self._drop(next(iter(self._kept)))
@@ -66,6 +66,7 @@ class ReplayLog:
         self._spent.append(name)
 
 
-def _fingerprint(request: Any) -> bytes:
+def fingerprint(request: Any) -> bytes:
+    """Of the whole call: equal for a repetition alone."""
     named = f"{request.DESCRIPTOR.full_name}\n".encode() + request.SerializeToString(deterministic=True)
     return hashlib.sha256(named).digest()

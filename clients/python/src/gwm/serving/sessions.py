@@ -183,6 +183,10 @@ class SessionTable:
         mine = [session for session in sessions if session.client_id == client_id]
         return [session for session in mine if session.session_id > after][:count]
 
+    def is_open(self, session: LiveSession) -> bool:
+        with self._lock:
+            return session.session_id in self._sessions
+
     def close(self, session_id: str) -> None:
         """Closing a closed session is fine; an unknown one is refused."""
         with self._lock:

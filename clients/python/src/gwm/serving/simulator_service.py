@@ -14,6 +14,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from gwm._generated import scene_pb2, server_pb2, simulator_pb2, tensor_pb2, timing_pb2
 from gwm.serving import validate
 from gwm.serving.backend import BackendSpec, UnsupportedError
+from gwm.serving.creations import Creations
 from gwm.serving.sessions import Environment, LiveSession, SessionTable
 from gwm.serving.spec_message import AUTO_RESETS, OUTPUT_NAMES, spec_to_proto
 from gwm.serving.status import Refusal
@@ -36,6 +37,7 @@ class SimulatorService:
     ) -> None:
         self._spec = spec
         self._table = table
+        self._creations = Creations(table.is_open)
         self._limits = limits
         # Runs the environments of a session side by side.
         self._pool = pool
@@ -71,17 +73,26 @@ class SimulatorService:
                 f"is {request.max_expected_error:g}; a real environment expects no error, 0 is allowed",
                 "max_expected_error",
             )
-        session = self._table.create(
-            num_envs=num_envs,
-            seed=request.seed if request.HasField("seed") else secrets.randbits(32),
-            observations=validate.observations(request.observations, self._spec),
-            idle_ttl_s=self._idle_ttl_s(request),
-            max_lifetime_s=self._lifetime_s(request),
-            max_episode_steps=request.max_episode_steps,
-            client_id=validate.name(request.context.client_id, "context.client_id"),
-            auto_reset=auto_reset,
-        )
-        return self._session_to_proto(session)
+        client_id = validate.name(request.context.client_id, "context.client_id")
+        observations = validate.observations(request.observations, self._spec)
+        idle_ttl_s, max_lifetime_s = self._idle_ttl_s(request), self._lifetime_s(request)
+
+        def make() -> LiveSession:
+            return self._table.create(
+                num_envs=num_envs,
+                seed=request.seed if request.HasField("seed") else secrets.randbits(32),
+                observations=observations,
+                idle_ttl_s=idle_ttl_s,
+                max_lifetime_s=max_lifetime_s,
+                max_episode_steps=request.max_episode_steps,
+                client_id=client_id,
+                auto_reset=auto_reset,
+            )
+
+        session, replayed = self._creations.once(request, make)
+        reply = self._session_to_proto(session)
+        reply.replayed = replayed
+        return reply
 
     def GetSession(self, request: Any) -> simulator_pb2.Session:
         return self._session_to_proto(self._table.get(request.session_id))
