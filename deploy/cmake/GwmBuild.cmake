@@ -38,8 +38,10 @@ endif()
 
 # Programs for ThreadSanitizer bring a mutex that it can watch, in place of the one in the distribution's abseil.
 set(GWM_PROGRAM_SOURCES "")
+set(GWM_TEST_ENVIRONMENT "OMP_WAIT_POLICY=passive" "GOMP_SPINCOUNT=0")
 if(GWM_SANITIZE MATCHES "thread")
   set(GWM_PROGRAM_SOURCES "${CMAKE_SOURCE_DIR}/tests/sanitize/visible_mutex.cc")
+  list(APPEND GWM_TEST_ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/sanitize/tsan.supp")
 endif()
 
 # gwm_library(NAME [OBJECT|STATIC|SHARED] SOURCES... DEPS...): a library of ours.
@@ -79,5 +81,5 @@ function(gwm_test name)
   endif()
   add_test(NAME ${name} COMMAND ${name} ${arg_ARGS} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
-    ENVIRONMENT "OMP_WAIT_POLICY=passive;GOMP_SPINCOUNT=0")
+    ENVIRONMENT "${GWM_TEST_ENVIRONMENT}")
 endfunction()

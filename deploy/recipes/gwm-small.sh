@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The whole recipe of the shipped checkpoint: collect 506 Meta-World episodes of six tasks, train tokenizer, dynamics, reward head and
+# The whole recipe of the shipped checkpoint: collect 456 Meta-World episodes of six tasks, train tokenizer, dynamics, reward head and
 # error head, evaluate on held-out episodes, write the model card. Every part goes on where it stopped when the script is run again.
-# About 100 minutes on 2 cores without a GPU.
+# Two hours on 2 cores without a GPU (docs/results/fidelity.md).
 #
 #   deploy/recipes/gwm-small.sh [OUT [MODEL]]
 #     OUT    checkpoint folder (default build/runs/MODEL)
@@ -17,23 +17,13 @@ bin=build/release/bin
 export OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0
 
 start=$SECONDS
-# collect SHARD TASKS EXPERT NOISY RANDOM MIXTURE
-collect() {
-  local tasks
-  IFS=, read -ra tasks <<<"$2"
+collect() { # SHARD
   # The software renderer's own threads only get in each other's way here.
-  LP_NUM_THREADS=0 OMP_NUM_THREADS=1 PYTHONPATH=clients/python/src build/python/bin/python -m gwm.dataset --out data/gwm-small --shard "$1" \
-    --tasks "${tasks[@]}" --expert "$3" --noisy "$4" --random "$5" --mixture "$6"
+  LP_NUM_THREADS=0 OMP_NUM_THREADS=1 PYTHONPATH=clients/python/src build/python/bin/python -m gwm.dataset --out data/gwm-small --shard "$1"
 }
-# More of what is hard to judge: where the reward hangs on a small object, the reward head is short of data.
-collect_all() { # SHARD
-  collect "$1" hammer-v3,coffee-push-v3,door-lock-v3 36 36 18 20
-  collect "$1" button-press-topdown-wall-v3,plate-slide-v3 16 16 10 8
-  collect "$1" handle-pull-side-v3 24 24 16 12
-}
-collect_all 0/2 &
+collect 0/2 &
 first=$!
-collect_all 1/2
+collect 1/2
 wait $first
 
 "$bin/gwm-train" all --data=data/gwm-small --out="$out" \

@@ -9,7 +9,7 @@
 #   FROM     dynamics: checkpoint whose tokenizer is used (default checkpoints/gwm-small)
 #   UPDATES  (default 500)      DATA  (default data/gwm-small)      TRAIN  program (default build/release/bin/gwm-train)
 #
-#   deploy/recipes/trial.sh dynamics residual '{"dynamics": {"residual": true}}'
+#   deploy/recipes/trial.sh dynamics direct '{"dynamics": {"residual": false}}'
 #   deploy/recipes/trial.sh dynamics unweighted '{}' '{"changed_token_weight": 0}'
 #   deploy/recipes/trial.sh dynamics short-average '{}' '{}' '{"ema_decay": 0.99}'
 #   deploy/recipes/trial.sh vae not-rendered '{}' '{"rendered": 0}'
