@@ -11,7 +11,7 @@
 #
 #   deploy/recipes/trial.sh dynamics direct '{"dynamics": {"residual": false}}'
 #   deploy/recipes/trial.sh dynamics unweighted '{}' '{"changed_token_weight": 0}'
-#   deploy/recipes/trial.sh dynamics short-average '{}' '{}' '{"ema_decay": 0.99}'
+#   UPDATES=2000 deploy/recipes/trial.sh dynamics short-average '{}' '{}' '{"ema_decay": 0.99}'
 #   deploy/recipes/trial.sh vae not-rendered '{}' '{"rendered": 0}'
 set -euo pipefail
 cd "$(dirname "$0")/../.."
