@@ -7,7 +7,6 @@ with gwm.Client("localhost:50051") as client, client.create_session(num_envs=2, 
 
 from __future__ import annotations
 
-import itertools
 import secrets
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from google.protobuf import duration_pb2
 from gwm._generated import perception_pb2, server_pb2, simulator_pb2, tensor_pb2
+from gwm.call_names import CallNames
 from gwm.channel import DEFAULT_TIMEOUT_S, Connection
 from gwm.models import Models
 from gwm.options import AUTO_RESETS, PRIORITIES, SAMPLERS, choose
@@ -60,8 +60,7 @@ class Client:
             address, timeout_s, retry or RetryPolicy(), choose(PRIORITIES, "priority", priority)
         )
         self.client_id = secrets.token_hex(16) if client_id is None else client_id
-        self._call_prefix = secrets.token_hex(8)
-        self._call_numbers = itertools.count()
+        self._call_names = CallNames()
         self.models = Models(self._connection)
         self._spec: Spec | None = None
 
@@ -176,7 +175,7 @@ class Client:
             context=self._context(),
         )
         # Repeated also where the name is not heeded: a session that nobody knows of ends with its lease.
-        request.context.request_id = f"{self._call_prefix}-{next(self._call_numbers)}"
+        request.context.request_id = self._call_names.next()
         reply = self._connection.call("simulator", "CreateSession", request, idempotent=True)
         return Session(self._connection, reply)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import secrets
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from gwm._generated import scene_pb2, simulator_pb2
+from gwm.call_names import CallNames
 from gwm.channel import Connection
 from gwm.errors import GwmError
 from gwm.options import SAMPLERS, choose
@@ -64,9 +63,7 @@ class Session:
         self.replays_calls: bool = reply.replays_calls
         self._steps = np.zeros(self.num_envs, np.uint64)
         self._note_status(reply)
-        # Random: two programs may use one session.
-        self._call_prefix = secrets.token_hex(8)
-        self._call_numbers = itertools.count()
+        self._call_names = CallNames()
 
     def status(self) -> Any:
         """The session's gwm.v1.Session message as it is now: phases, step counts, lease. Renews the lease."""
@@ -378,7 +375,7 @@ class Session:
     def _named_call(self) -> simulator_pb2.RequestContext:
         context = self._context()
         if self.replays_calls:
-            context.request_id = f"{self._call_prefix}-{next(self._call_numbers)}"
+            context.request_id = self._call_names.next()
         return context
 
     def _expected_steps(self, env_ids: Sequence[int] | None) -> list[int] | None:

@@ -16,7 +16,7 @@ from gwm.serving import validate
 from gwm.serving.backend import BackendSpec, UnsupportedError
 from gwm.serving.creations import Creations
 from gwm.serving.sessions import Environment, LiveSession, SessionTable
-from gwm.serving.spec_message import AUTO_RESETS, OUTPUT_NAMES, spec_to_proto
+from gwm.serving.spec_message import OUTPUT_NAMES, spec_to_proto
 from gwm.serving.status import Refusal
 from gwm.serving.step_rows import DONE, FAILED, RUNNING, StepRow, stack, to_reply
 from gwm.serving.worker import WorkerError
@@ -50,29 +50,7 @@ class SimulatorService:
 
     def CreateSession(self, request: Any) -> simulator_pb2.Session:
         self._check_model(request.model_id, request.checkpoint_digest)
-        limits = self._limits
-        num_envs = request.num_envs or 1
-        if num_envs > limits.max_envs_per_session:
-            raise Refusal(
-                "LIMIT", f"is {num_envs}; at most {limits.max_envs_per_session} are allowed", "num_envs"
-            )
-        auto_reset = request.auto_reset or simulator_pb2.AUTO_RESET_NONE
-        if auto_reset not in AUTO_RESETS:
-            raise Refusal(
-                "BAD_FIELD",
-                f"is {request.auto_reset}; SimulatorSpec.auto_resets lists what is allowed",
-                "auto_reset",
-            )
-        if request.sampler.calls:
-            raise Refusal(
-                "BAD_FIELD", f"is {request.sampler.calls}; a real environment has no sampler", "sampler.calls"
-            )
-        if request.max_expected_error:
-            raise Refusal(
-                "UNSUPPORTED",
-                f"is {request.max_expected_error:g}; a real environment expects no error, 0 is allowed",
-                "max_expected_error",
-            )
+        num_envs, auto_reset = validate.creation(request, self._limits)
         client_id = validate.name(request.context.client_id, "context.client_id")
         observations = validate.observations(request.observations, self._spec)
         idle_ttl_s, max_lifetime_s = self._idle_ttl_s(request), self._lifetime_s(request)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gwm._generated import scene_pb2, tensor_pb2
+from gwm._generated import scene_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.serving.backend import BackendSpec, Field
+from gwm.serving.spec_message import AUTO_RESETS
 from gwm.serving.status import Refusal
 from gwm.wire import TensorError, dtype_name, from_tensor
 
@@ -25,6 +26,33 @@ def name(value: str, where: str) -> str:
             "BAD_FIELD", f"is {value[:80]!r}; up to 64 printable ASCII characters are allowed", where
         )
     return value
+
+
+def creation(request: Any, limits: server_pb2.Limits) -> tuple[int, simulator_pb2.AutoReset]:
+    """What only a model could do is not asked for -> the number of environments and the way they reset."""
+    num_envs = request.num_envs or 1
+    if num_envs > limits.max_envs_per_session:
+        raise Refusal(
+            "LIMIT", f"is {num_envs}; at most {limits.max_envs_per_session} are allowed", "num_envs"
+        )
+    auto_reset = request.auto_reset or simulator_pb2.AUTO_RESET_NONE
+    if auto_reset not in AUTO_RESETS:
+        raise Refusal(
+            "BAD_FIELD",
+            f"is {request.auto_reset}; SimulatorSpec.auto_resets lists what is allowed",
+            "auto_reset",
+        )
+    if request.sampler.calls:
+        raise Refusal(
+            "BAD_FIELD", f"is {request.sampler.calls}; a real environment has no sampler", "sampler.calls"
+        )
+    if request.max_expected_error:
+        raise Refusal(
+            "UNSUPPORTED",
+            f"is {request.max_expected_error:g}; a real environment expects no error, 0 is allowed",
+            "max_expected_error",
+        )
+    return num_envs, auto_reset
 
 
 def env_ids(requested: Sequence[int], num_envs: int) -> list[int]:
