@@ -11,7 +11,6 @@ Session::State::State(const v1::Session& session)
       seed(session.seed()),
       model{session.model_id(), session.checkpoint_digest()},
       replays_calls_(session.replays_calls()),
-      prefix_(internal::RandomName()),
       steps_(num_envs, 0) {
   std::vector<uint64_t> steps;
   for (const v1::EnvStatus& env : session.envs()) steps.push_back(env.step_index());
@@ -43,7 +42,7 @@ void Session::State::Grow(const std::vector<uint64_t>& steps) {
 }
 
 std::string Session::State::NextRequestId() {
-  return replays_calls_ ? prefix_ + std::to_string(++calls_) : std::string();
+  return replays_calls_ ? call_names_.Next() : std::string();
 }
 
 v1::StepRequest Session::State::StepOf(const Tensor& actions, const StepOptions& options) {

@@ -2,7 +2,6 @@
 #ifndef GWM_CLIENTS_CPP_SRC_SESSION_STATE_H_
 #define GWM_CLIENTS_CPP_SRC_SESSION_STATE_H_
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -40,9 +39,8 @@ struct Session::State {
 
  private:
   const bool replays_calls_;
-  const std::string prefix_;  // random: two programs may use one session
+  internal::CallNames call_names_;
   std::vector<uint64_t> steps_;
-  std::atomic<uint64_t> calls_ = 0;
 };
 
 }  // namespace gwm::client

@@ -49,7 +49,6 @@ Wire::Wire(const std::string& address, const ClientOptions& options)
       retry_(options.retry),
       client_id_(options.client_id.empty() ? RandomName() : options.client_id),
       priority_(options.priority),
-      prefix_(RandomName()),
       channel_(MakeChannel(address, options)),
       simulator_(v1::Simulator::NewStub(channel_)),
       perception_(v1::Perception::NewStub(channel_)),

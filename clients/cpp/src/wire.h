@@ -30,6 +30,16 @@ enum class Repeat {
 // Unguessable text of at most 48 characters.
 std::string RandomName();
 
+// Names by which a server knows a call that comes again; none twice. Thread-safe.
+class CallNames {
+ public:
+  std::string Next() { return prefix_ + std::to_string(++calls_); }
+
+ private:
+  const std::string prefix_ = RandomName();  // two programs may use one session, or one client_id
+  std::atomic<uint64_t> calls_ = 0;
+};
+
 class Wire {
  public:
   Wire(const std::string& address, const ClientOptions& options);
@@ -40,8 +50,8 @@ class Wire {
   v1::Server::Stub& server() { return *server_; }
   grpc::Channel& channel() { return *channel_; }
   const std::string& client_id() const { return client_id_; }
-  // A name for a call outside of sessions, unique among the client's.
-  std::string NextRequestId() { return prefix_ + std::to_string(++calls_); }
+  // A name for a call outside of sessions.
+  std::string NextRequestId() { return call_names_.Next(); }
   const std::shared_ptr<grpc::Channel>& shared_channel() const { return channel_; }
 
   // One unary call, for example Call<v1::StepReply>(simulator(), &v1::Simulator::Stub::Step,
@@ -93,8 +103,7 @@ class Wire {
   const RetryPolicy retry_;
   const std::string client_id_;
   const Priority priority_;
-  const std::string prefix_;  // no other run of the program under this client_id has it
-  std::atomic<uint64_t> calls_ = 0;
+  CallNames call_names_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Simulator::Stub> simulator_;
   std::unique_ptr<v1::Perception::Stub> perception_;
