@@ -14,12 +14,16 @@ constexpr size_t kSpentNames = 256;
 
 }  // namespace
 
+absl::Status NameTaken(std::string_view request_id) {
+  return StepConflict(
+      kField, absl::StrCat(Quoted(request_id), " was the name of a call with other contents"));
+}
+
 absl::StatusOr<StoredReplyPtr> ReplayLog::Find(const ReplayKey& key) const {
   if (const auto found = by_id_.find(key.request_id); found != by_id_.end()) {
     const Entry& entry = *found->second;
     if (entry.key.fingerprint == key.fingerprint) return entry.reply;
-    return StepConflict(kField, absl::StrCat(Quoted(key.request_id),
-                                             " was the name of a call with other contents"));
+    return NameTaken(key.request_id);
   }
   if (std::find(spent_.begin(), spent_.end(), key.request_id) != spent_.end()) {
     return StepConflict(kField,

@@ -11,8 +11,10 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace gwm::server {
@@ -22,6 +24,9 @@ struct ReplayKey {
   std::string request_id;   // not empty
   std::string fingerprint;  // of the whole request
 };
+
+// Aborted / STEP_CONFLICT: the name of the call belongs to a call with other contents.
+absl::Status NameTaken(std::string_view request_id);
 
 // What was answered. Immutable; the log does not look inside.
 class StoredReply {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "server/base/error.h"
 #include "server/base/status.h"
+#include "server/session/replay_log.h"
 
 namespace gwm::server {
 namespace {
@@ -66,9 +67,7 @@ absl::StatusOr<std::shared_ptr<Session>> SessionTable::SessionMadeBy(
   if (found->second->config().creation->fingerprint == config.creation->fingerprint) {
     return found->second;
   }
-  return StepConflict("context.request_id",
-                      absl::StrCat(Quoted(config.creation->request_id),
-                                   " was the name of a call with other contents"));
+  return NameTaken(config.creation->request_id);
 }
 
 absl::StatusOr<std::optional<SessionUse>> SessionTable::FindMade(const SessionConfig& config) {

@@ -55,7 +55,7 @@ absl::StatusOr<ForkResult> ForkWork::ForkOnce(World& world) {
   if (reply != nullptr) {
     const auto* kept = dynamic_cast<const KeptFork*>(reply.get());
     if (kept != nullptr) return kept->Again(*table_);
-    return StepConflict("context.request_id", "was the name of another call");
+    return NameTaken(args_.replay->request_id);
   }
   ASSIGN_OR_RETURN(ForkResult made, Fork(world));
   call_.session->KeepReply(call_.env_ids, {*args_.replay, std::make_shared<KeptFork>(made)});

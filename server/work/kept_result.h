@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "server/base/error.h"
 #include "server/base/status.h"
 #include "server/session/session.h"
 #include "server/work/observe.h"
@@ -52,7 +51,7 @@ absl::StatusOr<std::optional<absl::StatusOr<Result>>> FindKept(
   ASSIGN_OR_RETURN(const StoredReplyPtr reply, session.FindReply(*key));
   if (reply == nullptr) return found;
   const auto* kept = dynamic_cast<const KeptResult<Result>*>(reply.get());
-  if (kept == nullptr) return StepConflict("context.request_id", "was the name of another call");
+  if (kept == nullptr) return NameTaken(key->request_id);
   found = kept->result();
   return found;
 }
