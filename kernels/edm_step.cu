@@ -32,17 +32,15 @@ KernelStatus LinearCombineCuda(const float* x, float a, const float* y, float b,
                                float* out, GpuStream stream) {
   if (n < 0) return KernelStatus::kInvalidArgument;
   if (n == 0) return KernelStatus::kOk;
-  LinearCombineKernel<<<GridFor(n), kBlockThreads, 0, stream>>>(x, a, y, b, n, out);
-  return CheckLaunch();
+  return Launch(LinearCombineKernel, GridFor(n), kBlockThreads, stream, x, a, y, b, n, out);
 }
 
 KernelStatus EulerStepCuda(const float* x, const float* denoised, double sigma, double sigma_next,
                            int64_t n, float* out, GpuStream stream) {
   if (n < 0 || !(sigma > 0) || sigma_next < 0) return KernelStatus::kInvalidArgument;
   if (n == 0) return KernelStatus::kOk;
-  EulerKernel<<<GridFor(n), kBlockThreads, 0, stream>>>(
-      x, denoised, static_cast<float>(sigma_next / sigma), n, out);
-  return CheckLaunch();
+  return Launch(EulerKernel, GridFor(n), kBlockThreads, stream, x, denoised,
+                static_cast<float>(sigma_next / sigma), n, out);
 }
 
 KernelStatus HeunStepCuda(const float* x, const float* denoised, const float* x_euler,
@@ -50,10 +48,9 @@ KernelStatus HeunStepCuda(const float* x, const float* denoised, const float* x_
                           float* out, GpuStream stream) {
   if (n < 0 || !(sigma > 0) || !(sigma_next > 0)) return KernelStatus::kInvalidArgument;
   if (n == 0) return KernelStatus::kOk;
-  HeunKernel<<<GridFor(n), kBlockThreads, 0, stream>>>(
-      x, denoised, x_euler, denoised_euler, static_cast<float>(1.0 / sigma),
-      static_cast<float>(1.0 / sigma_next), static_cast<float>((sigma_next - sigma) / 2), n, out);
-  return CheckLaunch();
+  return Launch(HeunKernel, GridFor(n), kBlockThreads, stream, x, denoised, x_euler, denoised_euler,
+                static_cast<float>(1.0 / sigma), static_cast<float>(1.0 / sigma_next),
+                static_cast<float>((sigma_next - sigma) / 2), n, out);
 }
 
 }  // namespace gwm::kernels

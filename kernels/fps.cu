@@ -1,6 +1,8 @@
-// One block per cloud; the running minimum distances lie in the scratch buffer.
+// One block per cloud; the running minimum distances lie in the scratch buffer. For what a cluster
+// of blocks (fps_cluster.cu) does not take.
 #include "kernels/cuda_launch.h"
 #include "kernels/fps.h"
+#include "kernels/fps_cluster_cuda.h"
 
 namespace gwm::kernels {
 namespace {
@@ -21,8 +23,8 @@ __device__ Candidate Farther(Candidate a, Candidate b) {
 __device__ Candidate WarpFarthest(Candidate best) {
   for (int offset = 16; offset > 0; offset /= 2) {
     Candidate other;
-    other.distance = __shfl_down_sync(0xFFFFFFFFu, best.distance, offset);
-    other.index = __shfl_down_sync(0xFFFFFFFFu, best.index, offset);
+    other.distance = __shfl_down_sync(kAllLanes, best.distance, offset);
+    other.index = __shfl_down_sync(kAllLanes, best.index, offset);
     best = Farther(best, other);
   }
   return best;
@@ -85,9 +87,10 @@ KernelStatus FarthestPointSampleCuda(const FpsArgs& args, float* scratch, GpuStr
     return KernelStatus::kInvalidArgument;
   }
   if (args.batch == 0 || args.num_samples == 0) return KernelStatus::kOk;
-  FpsKernel<<<static_cast<unsigned>(args.batch), kFpsThreads, 0, stream>>>(
-      args, scratch, FpsScratchFloats(args) / args.batch);
-  return CheckLaunch();
+  KernelStatus status = KernelStatus::kOk;
+  if (FpsClusterCuda(args, stream, &status)) return status;
+  return Launch(FpsKernel, args.batch, kFpsThreads, stream, args, scratch,
+                FpsScratchFloats(args) / args.batch);
 }
 
 }  // namespace gwm::kernels

@@ -70,8 +70,7 @@ KernelStatus NearestNeighboursCuda(const NearestArgs& args, GpuStream stream) {
   }
   const int64_t rows = args.batch * args.num_queries;
   if (rows == 0) return KernelStatus::kOk;
-  NearestKernel<<<GridFor(rows), kBlockThreads, 0, stream>>>(args);
-  return CheckLaunch();
+  return Launch(NearestKernel, GridFor(rows), kBlockThreads, stream, args);
 }
 
 KernelStatus NearestBackwardCuda(const NearestBackwardArgs& args, GpuStream stream) {
@@ -81,12 +80,12 @@ KernelStatus NearestBackwardCuda(const NearestBackwardArgs& args, GpuStream stre
   const int64_t rows = args.batch * args.num_queries;
   if (rows == 0 || args.num_targets == 0) return KernelStatus::kOk;
   if (args.grad_queries != nullptr) {
-    QueryGradKernel<<<GridFor(rows), kBlockThreads, 0, stream>>>(args);
+    const KernelStatus status = Launch(QueryGradKernel, GridFor(rows), kBlockThreads, stream, args);
+    if (status != KernelStatus::kOk) return status;
   }
-  if (args.grad_targets != nullptr) {
-    TargetGradKernel<<<GridFor(args.batch * args.num_targets), kBlockThreads, 0, stream>>>(args);
-  }
-  return CheckLaunch();
+  if (args.grad_targets == nullptr) return KernelStatus::kOk;
+  return Launch(TargetGradKernel, GridFor(args.batch * args.num_targets), kBlockThreads, stream,
+                args);
 }
 
 }  // namespace gwm::kernels

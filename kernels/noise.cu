@@ -32,26 +32,25 @@ __global__ void NoiseKernel(const NoiseStream* streams, int64_t rows, uint64_t f
 }
 
 template <Law law>
-KernelStatus Launch(const NoiseStream* streams, int64_t rows, uint64_t first, int64_t n, float* out,
-                    GpuStream stream) {
+KernelStatus Draw(const NoiseStream* streams, int64_t rows, uint64_t first, int64_t n, float* out,
+                  GpuStream stream) {
   if (rows < 0 || n < 0) return KernelStatus::kInvalidArgument;
   if (rows == 0 || n == 0) return KernelStatus::kOk;
   const int64_t blocks = (static_cast<int64_t>(first % 4) + n + 3) / 4;
-  NoiseKernel<law>
-      <<<GridFor(rows * blocks), kBlockThreads, 0, stream>>>(streams, rows, first, n, blocks, out);
-  return CheckLaunch();
+  return Launch(NoiseKernel<law>, GridFor(rows * blocks), kBlockThreads, stream, streams, rows,
+                first, n, blocks, out);
 }
 
 }  // namespace
 
 KernelStatus NormalNoiseCuda(const NoiseStream* streams, int64_t rows, uint64_t first, int64_t n,
                              float* out, GpuStream stream) {
-  return Launch<Law::kNormal>(streams, rows, first, n, out, stream);
+  return Draw<Law::kNormal>(streams, rows, first, n, out, stream);
 }
 
 KernelStatus UniformNoiseCuda(const NoiseStream* streams, int64_t rows, uint64_t first, int64_t n,
                               float* out, GpuStream stream) {
-  return Launch<Law::kUniform>(streams, rows, first, n, out, stream);
+  return Draw<Law::kUniform>(streams, rows, first, n, out, stream);
 }
 
 }  // namespace gwm::kernels

@@ -8,7 +8,7 @@ namespace {
 __device__ float BlockSum(float value) {
   __shared__ float warp_sums[kBlockThreads / 32];
   for (int offset = 16; offset > 0; offset /= 2) {
-    value += __shfl_xor_sync(0xFFFFFFFFu, value, offset);
+    value += __shfl_xor_sync(kAllLanes, value, offset);
   }
   __syncthreads();  // the previous row's sums have been read
   if (threadIdx.x % 32 == 0) warp_sums[threadIdx.x / 32] = value;
@@ -51,9 +51,8 @@ KernelStatus NormModulateCuda(const NormModulateArgs& args, GpuStream stream) {
     return KernelStatus::kInvalidArgument;
   }
   if (args.rows == 0) return KernelStatus::kOk;
-  const unsigned blocks = static_cast<unsigned>(std::min<int64_t>(args.rows, 65535));
-  NormModulateKernel<<<blocks, kBlockThreads, 0, stream>>>(args);
-  return CheckLaunch();
+  return Launch(NormModulateKernel, std::min<int64_t>(args.rows, 65535), kBlockThreads, stream,
+                args);
 }
 
 }  // namespace gwm::kernels

@@ -97,6 +97,15 @@ KernelStatus ProjectGaussiansBackward(const GaussianInputs& gaussians, const Cam
                                       const SplatGrads& grads, const GaussianGrads& out,
                                       const CpuContext& cpu = {});
 
+// The same with device pointers, the same bits.
+KernelStatus ProjectGaussiansCuda(const GaussianInputs& gaussians, const CameraInputs& cameras,
+                                  const RenderOptions& options, const Splats& out,
+                                  GpuStream stream);
+KernelStatus ProjectGaussiansBackwardCuda(const GaussianInputs& gaussians,
+                                          const CameraInputs& cameras, const RenderOptions& options,
+                                          const Splats& splats, const SplatGrads& grads,
+                                          const GaussianGrads& out, GpuStream stream);
+
 }  // namespace gwm::kernels
 
 #endif  // GWM_KERNELS_PROJECT_H_

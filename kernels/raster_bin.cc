@@ -2,13 +2,12 @@
 #include "kernels/raster_bin.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <utility>
 #include <vector>
 
 #include "kernels/parallel.h"
-#include "kernels/raster_tile.h"
+#include "kernels/raster_math.h"
 
 namespace gwm::kernels {
 namespace {
@@ -16,43 +15,6 @@ namespace {
 constexpr int kRadixBits = 11;
 constexpr int kRadixBuckets = 1 << kRadixBits;
 constexpr int64_t kSplatGrain = 1024;
-
-int32_t ClampToInt(float x, int low, int high) {
-  return static_cast<int32_t>(
-      std::min(std::max(x, static_cast<float>(low)), static_cast<float>(high)));
-}
-
-// Pixels whose centre lies within `extent` of `center`: [begin, end).
-void PixelRange(float center, float extent, int size, int32_t* begin, int32_t* end) {
-  *begin = ClampToInt(std::ceil(center - extent - 0.5f), 0, size);
-  *end = ClampToInt(std::floor(center + extent - 0.5f) + 1.0f, 0, size);
-}
-
-// Tiles that a pixel box touches, in tile coordinates, end exclusive.
-struct TileRect {
-  int x0, x1, y0, y1;
-  int64_t Count() const { return static_cast<int64_t>(x1 - x0) * (y1 - y0); }
-};
-
-TileRect TilesOf(const int32_t* box) {
-  if (box[0] >= box[1] || box[2] >= box[3]) return {0, 0, 0, 0};
-  return {box[0] / kTileWidth, (box[1] - 1) / kTileWidth + 1, box[2] / kTileHeight,
-          (box[3] - 1) / kTileHeight + 1};
-}
-
-// alpha >= 1/255 needs sigma <= ln(255 o): an ellipse whose box has half widths sqrt(2 ln(255 o))
-// sigma. The margin is far above the rounding of alpha, so no pixel that passes the threshold is
-// left out.
-void SplatBox(const RasterArgs& args, int64_t i, int32_t* box) {
-  std::fill_n(box, 4, 0);
-  const float brightest = 255.0f * args.splats.opacities[i];
-  if (args.splats.radii[2 * i] <= 0 || !(brightest >= 0.999f)) return;
-  const float reach = std::sqrt(2.0f * std::log(std::max(brightest, 1.0f)) + 0.01f);
-  const float* mean = args.splats.means2d + 2 * i;
-  const float* sigma = args.splats.sigmas + 2 * i;
-  PixelRange(mean[0], reach * sigma[0] + 0.01f, args.width, &box[0], &box[1]);
-  PixelRange(mean[1], reach * sigma[1] + 0.01f, args.height, &box[2], &box[3]);
-}
 
 // Sorts entries (key in the high 32 bits) stably; the result ends in `entries`.
 void RadixSort(uint64_t* entries, uint64_t* scratch, int64_t n) {
@@ -135,7 +97,7 @@ int64_t CountRasterPairs(const RasterArgs& args, const RasterState& state, const
   ParallelFor(cpu.pool, splats, kSplatGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       SplatBox(args, i, state.tile_boxes + 4 * i);
-      state.splat_offsets[i + 1] = TilesOf(state.tile_boxes + 4 * i).Count();
+      state.splat_offsets[i + 1] = NumTilesOf(state.tile_boxes + 4 * i);
     }
   });
   state.splat_offsets[0] = 0;

@@ -4,6 +4,7 @@
 #include "kernels/parallel.h"
 #include "kernels/raster.h"
 #include "kernels/raster_bin.h"
+#include "kernels/raster_math.h"
 #include "kernels/raster_tile.h"
 
 #define GWM_SIMD_BODY "kernels/raster_body.inc"
@@ -14,7 +15,6 @@ namespace {
 
 constexpr int64_t kTileGrain = 4;
 constexpr int64_t kSplatGrain = 512;
-constexpr float kSmallestAlpha = 1e-10f;  // divisor of the expected depth
 
 // Where a tile lies in its image and in the pair lists.
 struct TileSite {
@@ -48,15 +48,7 @@ void PackSplats(const RasterArgs& args, const RasterState& state, const TileSite
   packed->resize(site.count);
   for (int32_t k = 0; k < site.count; ++k) {
     const int64_t i = site.view * args.num_gaussians + state.pair_splats[site.begin + k];
-    const int32_t* box = state.tile_boxes + 4 * i;
-    PackedSplat& s = (*packed)[k];
-    std::copy_n(args.splats.means2d + 2 * i, 2, s.mean);
-    std::copy_n(args.splats.conics + 3 * i, 3, s.conic);
-    std::copy_n(args.splats.colors + 3 * i, 3, s.color_z);
-    s.color_z[3] = args.splats.depths[i];
-    s.opacity = args.splats.opacities[i];
-    s.row_begin = static_cast<int16_t>(std::max(box[2] - site.y0, 0));
-    s.row_end = static_cast<int16_t>(std::min(box[3] - site.y0, kTileHeight));
+    PackSplat(args, state.tile_boxes + 4 * i, i, site.y0, &(*packed)[k]);
   }
 }
 
@@ -75,22 +67,16 @@ void StoreTile(const RasterArgs& args, const RasterState& state, const RasterOut
     for (int column = 0; column < site.columns; ++column) {
       const int i = row * kTileWidth + column;
       const int64_t pixel = site.Pixel(args, row) + column;
-      const float transmittance = tile.transmittance[i];
-      const float alpha = 1.0f - transmittance;
-      for (int c = 0; c < 3; ++c) {
-        const float behind = background ? transmittance * background[c] : 0.0f;
-        out.rgb[3 * pixel + c] = tile.color_z[c][i] + behind;
-      }
-      out.alpha[pixel] = alpha;
-      out.depth[pixel] = tile.color_z[3][i] / std::max(alpha, kSmallestAlpha);
-      state.final_transmittance[pixel] = transmittance;
+      const float color_z[4] = {tile.color_z[0][i], tile.color_z[1][i], tile.color_z[2][i],
+                                tile.color_z[3][i]};
+      StorePixel(color_z, tile.transmittance[i], background, pixel, out);
+      state.final_transmittance[pixel] = tile.transmittance[i];
       state.last_pair[pixel] = tile.last[i];
-      state.depth_sum[pixel] = tile.color_z[3][i];
+      state.depth_sum[pixel] = color_z[3];
     }
   }
 }
 
-// Gradients of rgb, alpha and expected depth become gradients of the four weighted sums and of T.
 void LoadGradTile(const RasterArgs& args, const RasterState& state, const RasterOutputGrads& grads,
                   const TileSite& site, TileGradPixels* tile) {
   *tile = {};
@@ -99,19 +85,11 @@ void LoadGradTile(const RasterArgs& args, const RasterState& state, const Raster
     for (int column = 0; column < site.columns; ++column) {
       const int i = row * kTileWidth + column;
       const int64_t pixel = site.Pixel(args, row) + column;
-      const float transmittance = state.final_transmittance[pixel];
-      const float alpha = 1.0f - transmittance;
-      float grad_alpha = grads.alpha ? grads.alpha[pixel] : 0.0f;
-      if (grads.depth != nullptr && alpha > kSmallestAlpha) {
-        tile->grad_color_z[3][i] = grads.depth[pixel] / alpha;
-        grad_alpha -= grads.depth[pixel] * state.depth_sum[pixel] / (alpha * alpha);
-      }
-      for (int c = 0; grads.rgb != nullptr && c < 3; ++c) {
-        tile->grad_color_z[c][i] = grads.rgb[3 * pixel + c];
-        if (background != nullptr) grad_alpha -= grads.rgb[3 * pixel + c] * background[c];
-      }
-      tile->transmittance[i] = transmittance;
-      tile->remainder[i] = transmittance * grad_alpha;
+      float grad_color_z[4];
+      tile->transmittance[i] = state.final_transmittance[pixel];
+      tile->remainder[i] = LoadPixelGrad(grads, background, pixel, tile->transmittance[i],
+                                         state.depth_sum[pixel], grad_color_z);
+      for (int c = 0; c < 4; ++c) tile->grad_color_z[c][i] = grad_color_z[c];
       tile->last[i] = state.last_pair[pixel];
     }
   }
@@ -133,30 +111,14 @@ void TileBackward(const RasterArgs& args, const RasterState& state, const Raster
   }
 }
 
-// Adds up a splat's tiles in tile order and applies the factors of its conic.
+// Adds up a splat's tiles in tile order.
 void SumSplat(const RasterArgs& args, const RasterState& state, const PairGrad* pair_grads,
               const RasterSplatGrads& out, int64_t i) {
   PairGrad sum = {};
   for (int64_t slot = state.splat_offsets[i]; slot < state.splat_offsets[i + 1]; ++slot) {
-    const PairGrad& g = pair_grads[slot];
-    sum.sigma_x += g.sigma_x;
-    sum.sigma_y += g.sigma_y;
-    sum.sigma_xx += g.sigma_xx;
-    sum.sigma_xy += g.sigma_xy;
-    sum.sigma_yy += g.sigma_yy;
-    sum.opacity += g.opacity;
-    for (int c = 0; c < 4; ++c) sum.color_z[c] += g.color_z[c];
+    AddPairGrad(pair_grads[slot], &sum);
   }
-  const float* conic = args.splats.conics + 3 * i;
-  // d sigma / d mean = -(conic (pixel - mean)).
-  out.means2d[2 * i] = -(conic[0] * sum.sigma_x + conic[1] * sum.sigma_y);
-  out.means2d[2 * i + 1] = -(conic[1] * sum.sigma_x + conic[2] * sum.sigma_y);
-  out.conics[3 * i] = 0.5f * sum.sigma_xx;
-  out.conics[3 * i + 1] = sum.sigma_xy;
-  out.conics[3 * i + 2] = 0.5f * sum.sigma_yy;
-  out.opacities[i] = sum.opacity;
-  std::copy_n(sum.color_z, 3, out.colors + 3 * i);
-  out.depths[i] = sum.color_z[3];
+  StoreSplatGrad(args, sum, i, out);
 }
 
 void BackgroundGradient(const RasterArgs& args, const RasterState& state,
@@ -171,16 +133,11 @@ void BackgroundGradient(const RasterArgs& args, const RasterState& state,
   }
 }
 
-bool Valid(const RasterArgs& args) {
-  return args.num_views >= 0 && args.num_gaussians >= 0 && args.width >= 0 && args.height >= 0 &&
-         args.max_alpha > 0 && args.max_alpha < 1;
-}
-
 }  // namespace
 
 KernelStatus RasterForward(const RasterArgs& args, const RasterState& state,
                            const RasterOutputs& out, const CpuContext& cpu) {
-  if (!Valid(args)) return KernelStatus::kInvalidArgument;
+  if (!ValidRaster(args)) return KernelStatus::kInvalidArgument;
   if (state.splat_offsets[args.num_views * args.num_gaussians] > state.pair_capacity) {
     return KernelStatus::kCapacityExceeded;
   }
@@ -204,7 +161,7 @@ KernelStatus RasterForward(const RasterArgs& args, const RasterState& state,
 KernelStatus RasterBackward(const RasterArgs& args, const RasterState& state,
                             const RasterOutputGrads& grads, float* pair_grads,
                             const RasterSplatGrads& out, const CpuContext& cpu) {
-  if (!Valid(args)) return KernelStatus::kInvalidArgument;
+  if (!ValidRaster(args)) return KernelStatus::kInvalidArgument;
   PairGrad* partials = reinterpret_cast<PairGrad*>(pair_grads);
   const int64_t tiles = args.num_views * NumTiles(args.width, args.height);
   ParallelFor(cpu.pool, tiles, kTileGrain, [&](int64_t begin, int64_t end) {

@@ -13,7 +13,7 @@ inline constexpr float kTransmittanceStop = 1e-4f;
 inline constexpr int kTilePixels = kTileWidth * kTileHeight;
 
 // One splat as the pixel loops read it.
-struct PackedSplat {
+struct alignas(16) PackedSplat {
   float mean[2];      // px
   float conic[3];     // px^-2
   float opacity;      // compensated

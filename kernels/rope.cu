@@ -32,8 +32,7 @@ __global__ void RopeApplyKernel(RopeApplyArgs args, int64_t pairs) {
 KernelStatus RopeTableCuda(const RopeTableArgs& args, GpuStream stream) {
   if (args.rows < 0 || args.bands < 0 || args.axes < 1) return KernelStatus::kInvalidArgument;
   if (args.rows * args.bands == 0) return KernelStatus::kOk;
-  RopeTableKernel<<<GridFor(args.rows * args.bands), kBlockThreads, 0, stream>>>(args);
-  return CheckLaunch();
+  return Launch(RopeTableKernel, GridFor(args.rows * args.bands), kBlockThreads, stream, args);
 }
 
 KernelStatus RopeApplyCuda(const RopeApplyArgs& args, GpuStream stream) {
@@ -43,8 +42,7 @@ KernelStatus RopeApplyCuda(const RopeApplyArgs& args, GpuStream stream) {
   }
   const int64_t pairs = args.batch * args.heads * args.tokens * (args.head_dim / 2);
   if (pairs == 0) return KernelStatus::kOk;
-  RopeApplyKernel<<<GridFor(pairs), kBlockThreads, 0, stream>>>(args, pairs);
-  return CheckLaunch();
+  return Launch(RopeApplyKernel, GridFor(pairs), kBlockThreads, stream, args, pairs);
 }
 
 }  // namespace gwm::kernels

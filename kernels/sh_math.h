@@ -105,7 +105,8 @@ GWM_HOST_DEVICE void ShColor(int degree, const T* direction, const T* coefficien
   ShBases(degree, direction[0] * inv, direction[1] * inv, direction[2] * inv, bases);
   rgb[0] = rgb[1] = rgb[2] = T(0);
   const int count = (degree + 1) * (degree + 1);
-  for (int k = 0; k < count; ++k) {
+  GWM_UNROLL
+  for (int k = 0; k < kMaxShBases && k < count; ++k) {
     for (int c = 0; c < 3; ++c) rgb[c] += bases[k] * coefficients[3 * k + c];
   }
 }
@@ -121,7 +122,8 @@ GWM_HOST_DEVICE void ShColorBackward(int degree, const T* direction, const T* co
   T bases[kMaxShBases], weights[kMaxShBases] = {}, g[3];
   ShBases(degree, n[0], n[1], n[2], bases);
   const int count = (degree + 1) * (degree + 1);
-  for (int k = 0; k < count; ++k) {
+  GWM_UNROLL
+  for (int k = 0; k < kMaxShBases && k < count; ++k) {
     weights[k] = coefficients[3 * k] * grad_rgb[0] + coefficients[3 * k + 1] * grad_rgb[1] +
                  coefficients[3 * k + 2] * grad_rgb[2];
     if (grad_coefficients != nullptr) {

@@ -8,6 +8,7 @@
 // (No include guard: one use per kernel.)
 #include <cstdint>
 
+#include "kernels/exp_negative.h"
 #include "kernels/simd.h"
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -34,17 +34,17 @@ KernelStatus Check(const SlotArgs& args) {
 }
 
 template <typename Unit>
-void LaunchGather(const SlotArgs& args, const void* pool, void* batch, GpuStream stream) {
+KernelStatus LaunchGather(const SlotArgs& args, const void* pool, void* batch, GpuStream stream) {
   const int64_t units = args.row_bytes / static_cast<int64_t>(sizeof(Unit));
-  GatherKernel<<<GridFor(args.rows * units), kBlockThreads, 0, stream>>>(
-      args, units, static_cast<const Unit*>(pool), static_cast<Unit*>(batch));
+  return Launch(GatherKernel<Unit>, GridFor(args.rows * units), kBlockThreads, stream, args, units,
+                static_cast<const Unit*>(pool), static_cast<Unit*>(batch));
 }
 
 template <typename Unit>
-void LaunchScatter(const SlotArgs& args, const void* batch, void* pool, GpuStream stream) {
+KernelStatus LaunchScatter(const SlotArgs& args, const void* batch, void* pool, GpuStream stream) {
   const int64_t units = args.row_bytes / static_cast<int64_t>(sizeof(Unit));
-  ScatterKernel<<<GridFor(args.rows * units), kBlockThreads, 0, stream>>>(
-      args, units, static_cast<const Unit*>(batch), static_cast<Unit*>(pool));
+  return Launch(ScatterKernel<Unit>, GridFor(args.rows * units), kBlockThreads, stream, args, units,
+                static_cast<const Unit*>(batch), static_cast<Unit*>(pool));
 }
 
 }  // namespace
@@ -53,24 +53,16 @@ KernelStatus GatherSlotsCuda(const SlotArgs& args, const void* pool, void* batch
                              GpuStream stream) {
   if (Check(args) != KernelStatus::kOk) return KernelStatus::kInvalidArgument;
   if (args.rows * args.row_bytes == 0) return KernelStatus::kOk;
-  if (InUnitsOf16(args, pool, batch)) {
-    LaunchGather<uint4>(args, pool, batch, stream);
-  } else {
-    LaunchGather<uint8_t>(args, pool, batch, stream);
-  }
-  return CheckLaunch();
+  return InUnitsOf16(args, pool, batch) ? LaunchGather<uint4>(args, pool, batch, stream)
+                                        : LaunchGather<uint8_t>(args, pool, batch, stream);
 }
 
 KernelStatus ScatterSlotsCuda(const SlotArgs& args, const void* batch, void* pool,
                               GpuStream stream) {
   if (Check(args) != KernelStatus::kOk) return KernelStatus::kInvalidArgument;
   if (args.rows * args.row_bytes == 0) return KernelStatus::kOk;
-  if (InUnitsOf16(args, batch, pool)) {
-    LaunchScatter<uint4>(args, batch, pool, stream);
-  } else {
-    LaunchScatter<uint8_t>(args, batch, pool, stream);
-  }
-  return CheckLaunch();
+  return InUnitsOf16(args, batch, pool) ? LaunchScatter<uint4>(args, batch, pool, stream)
+                                        : LaunchScatter<uint8_t>(args, batch, pool, stream);
 }
 
 }  // namespace gwm::kernels

@@ -1,59 +1,22 @@
 // Each CUDA kernel against its CPU twin. Skipped visibly where there is no device.
-#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
 #include "kernels/edm_step.h"
-#include "kernels/fps.h"
+#include "kernels/head_norm_rope.h"
 #include "kernels/nearest.h"
 #include "kernels/noise.h"
 #include "kernels/norm_modulate.h"
 #include "kernels/rope.h"
 #include "kernels/slots.h"
+#include "tests/kernels/cuda_twin_support.h"
 #include "tests/kernels/test_support.h"
 
 namespace gwm::kernels {
 namespace {
-
-bool HasDevice() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-}
-
-// Device memory with a copy of `values`.
-template <typename T>
-class OnDevice {
- public:
-  explicit OnDevice(const std::vector<T>& values) : size_(values.size()) {
-    EXPECT_EQ(cudaMalloc(&data_, size_ * sizeof(T) + 1), cudaSuccess);
-    EXPECT_EQ(cudaMemcpy(data_, values.data(), size_ * sizeof(T), cudaMemcpyHostToDevice),
-              cudaSuccess);
-  }
-  ~OnDevice() { EXPECT_EQ(cudaFree(data_), cudaSuccess); }
-  OnDevice(const OnDevice&) = delete;
-  OnDevice& operator=(const OnDevice&) = delete;
-
-  T* data() const { return static_cast<T*>(data_); }
-  std::vector<T> Read() const {
-    std::vector<T> values(size_);
-    EXPECT_EQ(cudaMemcpy(values.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost),
-              cudaSuccess);
-    return values;
-  }
-
- private:
-  size_t size_;
-  void* data_ = nullptr;
-};
-
-class CudaTwinTest : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!HasDevice()) GTEST_SKIP() << "no CUDA device";
-  }
-};
 
 TEST(CudaWithoutDeviceTest, ALaunchAnswersAnErrorCode) {
   if (HasDevice()) GTEST_SKIP() << "there is a CUDA device";
@@ -61,37 +24,6 @@ TEST(CudaWithoutDeviceTest, ALaunchAnswersAnErrorCode) {
   EXPECT_EQ(LinearCombineCuda(&x, 1, &x, 1, 1, &x, nullptr), KernelStatus::kLaunchFailed);
   EXPECT_EQ(LinearCombineCuda(&x, 1, &x, 1, 0, &x, nullptr), KernelStatus::kOk);
   EXPECT_EQ(LinearCombineCuda(&x, 1, &x, 1, -1, &x, nullptr), KernelStatus::kInvalidArgument);
-}
-
-TEST_F(CudaTwinTest, FarthestPointsAreTheSameIndices) {
-  for (const int64_t dims : {3, 14}) {
-    for (const int64_t n : {1, 31, 1024, 1500, 9000}) {
-      Lcg lcg(static_cast<uint64_t>(n));
-      const std::vector<float> points = UniformFloats(&lcg, 2 * n * dims, -1, 1);
-      const std::vector<int64_t> lengths = {n, (n + 1) / 2}, counts = {40, 50};
-      FpsArgs args;
-      args.points = points.data();
-      args.lengths = lengths.data();
-      args.counts = counts.data();
-      args.batch = 2;
-      args.num_points = n;
-      args.dims = dims;
-      args.num_samples = 50;
-      std::vector<int64_t> want(100, -7);
-      args.indices = want.data();
-      std::vector<float> scratch(FpsScratchFloats(args));
-      ASSERT_EQ(FarthestPointSample(args, scratch.data()), KernelStatus::kOk);
-
-      const OnDevice<float> d_points(points), d_scratch(scratch);
-      const OnDevice<int64_t> d_lengths(lengths), d_counts(counts), d_indices(want);
-      args.points = d_points.data();
-      args.lengths = d_lengths.data();
-      args.counts = d_counts.data();
-      args.indices = d_indices.data();
-      ASSERT_EQ(FarthestPointSampleCuda(args, d_scratch.data(), nullptr), KernelStatus::kOk);
-      EXPECT_EQ(d_indices.Read(), want) << "n=" << n << " dims=" << dims;
-    }
-  }
 }
 
 TEST_F(CudaTwinTest, NearestNeighboursAndTheirGradientsHaveTheSameBits) {
@@ -215,6 +147,38 @@ TEST_F(CudaTwinTest, NormModulateAgreesToRounding) {
   ASSERT_EQ(NormModulateCuda(args, nullptr), KernelStatus::kOk);
   EXPECT_EQ(d_residual.Read(), residual);
   EXPECT_LT(Match(d_out.Read(), want, 2e-6, 2e-6).worst_excess, 1);
+}
+
+TEST_F(CudaTwinTest, HeadNormRopeAgreesToRounding) {
+  const int64_t batch = 2, heads = 3, tokens = 7, table_tokens = 3;
+  for (const int64_t dim : {8, 64, 70}) {
+    Lcg lcg(static_cast<uint64_t>(dim));
+    const int64_t stride = heads * dim + 5;
+    const std::vector<float> x = UniformFloats(&lcg, batch * tokens * stride, -2, 2);
+    const std::vector<float> weight = UniformFloats(&lcg, dim, .5f, 1.5f);
+    const std::vector<float> cos = UniformFloats(&lcg, batch * table_tokens * dim / 2, -1, 1);
+    const std::vector<float> sin = UniformFloats(&lcg, batch * table_tokens * dim / 2, -1, 1);
+    std::vector<float> want(batch * heads * tokens * dim);
+    HeadNormRopeArgs args = {.x = x.data(), .weight = weight.data(), .cos = cos.data()};
+    args.sin = sin.data();
+    args.batch = batch;
+    args.heads = heads;
+    args.tokens = tokens;
+    args.table_tokens = table_tokens;
+    args.head_dim = dim;
+    args.row_stride = stride;
+    args.out = want.data();
+    ASSERT_EQ(HeadNormRope(args), KernelStatus::kOk);
+    const OnDevice<float> d_x(x), d_weight(weight), d_cos(cos), d_sin(sin);
+    const OnDevice<float> out(std::vector<float>(want.size(), NAN));
+    args.x = d_x.data();
+    args.weight = d_weight.data();
+    args.cos = d_cos.data();
+    args.sin = d_sin.data();
+    args.out = out.data();
+    ASSERT_EQ(HeadNormRopeCuda(args, nullptr), KernelStatus::kOk);
+    EXPECT_LT(Match(out.Read(), want, 3e-6, 3e-6).worst_excess, 1) << dim;
+  }
 }
 
 TEST_F(CudaTwinTest, RopeAgreesToRounding) {
