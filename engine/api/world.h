@@ -38,6 +38,8 @@ struct WorldSpec {
   std::string model_id;           // "gwm-small"
   std::string checkpoint_digest;  // hex SHA-256 over the checkpoint's files
   std::string device;             // "cpu", "cuda:0"
+  std::string precision;          // of the denoiser's matrix products: "fp32", "bf16"
+  std::string compute;            // why it computes with these threads and precision; for a log
   int action_dim = 0;
   float action_min = -1;
   float action_max = 1;
@@ -204,6 +206,7 @@ struct WorldOptions {
   std::string device = "auto";            // auto | cpu | cuda
   int64_t pool_bytes = int64_t{1} << 30;  // memory for states
   int threads = 0;                        // compute threads; 0: chosen by a start-up probe
+  std::string precision = "auto";         // auto (chosen by the probe) | fp32 | bf16
 };
 // NotFound / InvalidArgument / FailedPrecondition (digest mismatch) say what is wrong with the
 // checkpoint.

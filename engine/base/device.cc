@@ -2,11 +2,8 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cstdlib>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/catch_torch.h"
@@ -31,21 +28,6 @@ absl::Status TryCuda(int index) {
     torch::ones({2}, torch::TensorOptions(device)).sum().item<float>();
     return absl::OkStatus();
   });
-}
-
-double SecondsOfProbe(int threads) {
-  torch::NoGradGuard no_grad;
-  at::set_num_threads(threads);
-  const torch::Tensor a = torch::ones({512, 256});
-  const torch::Tensor b = torch::ones({256, 512});
-  double best_s = 1e9;
-  for (int round = 0; round < 6; ++round) {
-    const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < 4; ++i) torch::mm(a, b);
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    if (round > 0) best_s = std::min(best_s, elapsed.count());  // The first round starts threads.
-  }
-  return best_s;
 }
 
 }  // namespace
@@ -76,26 +58,6 @@ void WaitPassively(char** argv) {
   setenv("GOMP_SPINCOUNT", "0", /*overwrite=*/1);
   // Returns only on failure (no /proc): the program then goes on with spinning threads.
   execv("/proc/self/exe", argv);
-}
-
-int UseComputeThreads(int threads) {
-  if (threads > 0) {
-    at::set_num_threads(threads);
-    return threads;
-  }
-  const int cores = std::max(1u, std::thread::hardware_concurrency());
-  int best_threads = 1;
-  double best_s = SecondsOfProbe(1);
-  for (int candidate = 2; candidate <= cores; candidate *= 2) {
-    // A tenth of gain is the least that pays for waking the threads of every small operation.
-    const double seconds = SecondsOfProbe(candidate);
-    if (seconds < 0.9 * best_s) {
-      best_s = seconds;
-      best_threads = candidate;
-    }
-  }
-  at::set_num_threads(best_threads);
-  return best_threads;
 }
 
 }  // namespace gwm

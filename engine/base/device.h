@@ -1,4 +1,4 @@
-// Which device computes, and with how many threads.
+// Which device computes. How it does: compute.h.
 #ifndef GWM_ENGINE_BASE_DEVICE_H_
 #define GWM_ENGINE_BASE_DEVICE_H_
 
@@ -19,10 +19,6 @@ absl::StatusOr<torch::Device> ChooseDevice(std::string_view name);
 // once with them in its environment. Call it first in main(); does nothing where the environment
 // already says how to wait.
 void WaitPassively(char** argv);
-
-// Sets the number of Torch's compute threads and returns it. 0: a probe of a few milliseconds per
-// candidate (1, 2, 4, ... up to the number of cores) on a small matrix product decides.
-int UseComputeThreads(int threads);
 
 }  // namespace gwm
 

@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/catch_torch.h"
+#include "engine/base/compute.h"
 #include "engine/base/device.h"
 #include "engine/base/memory.h"
 #include "engine/base/status.h"
@@ -45,6 +46,8 @@ ABSL_FLAG(std::string, card, "",
 ABSL_FLAG(int, calls, 0, "eval: denoiser calls per step; 0 takes the checkpoint's");
 ABSL_FLAG(std::string, device, "auto", "auto, cpu or cuda");
 ABSL_FLAG(int, threads, 0, "compute threads; 0 lets a short probe choose");
+ABSL_FLAG(std::string, precision, "fp32",
+          "eval: of the denoiser's matrix products; fp32, bf16, or auto as servers choose it");
 
 namespace {
 
@@ -137,9 +140,12 @@ absl::Status Eval() {
     gwm::EvaluateOptions options{.calls = absl::GetFlag(FLAGS_calls)};
     GWM_ASSIGN_OR_RETURN(options.horizons, Horizons());
     GWM_ASSIGN_OR_RETURN(const auto device, gwm::ChooseDevice(absl::GetFlag(FLAGS_device)));
-    gwm::UseComputeThreads(absl::GetFlag(FLAGS_threads));
+    GWM_ASSIGN_OR_RETURN(const gwm::Compute compute,
+                         gwm::ChooseCompute(device, {.threads = absl::GetFlag(FLAGS_threads),
+                                                     .precision = absl::GetFlag(FLAGS_precision)}));
     GWM_ASSIGN_OR_RETURN(auto loaded, gwm::LoadCheckpoint(checkpoint));
     loaded.model->To(device);
+    if (compute.precision == gwm::Precision::kBf16) loaded.model->UseBf16();
     GWM_ASSIGN_OR_RETURN(auto data, gwm::LoadDataset({episodes}, loaded.model->config));
     gwm::Dataset novel_view;
     if (const auto folder = absl::GetFlag(FLAGS_novel_view); !folder.empty()) {

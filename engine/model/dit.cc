@@ -3,16 +3,13 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "engine/model/fused.h"
 
 namespace gwm {
 namespace {
 constexpr int64_t kNoiseFeatures = 64;
 constexpr int64_t kFourierBands = 6;
 
-torch::Tensor Modulate(const torch::Tensor& x, const torch::Tensor& shift,
-                       const torch::Tensor& scale) {
-  return x * (1.0 + scale.unsqueeze(1)) + shift.unsqueeze(1);
-}
 // A cache of what `map` makes of each field of the caches, a vector of tensors at a time.
 ConditionCache Mapped(const std::vector<ConditionCache>& caches, const auto& map) {
   const auto of = [&](const auto& field) {
@@ -65,11 +62,10 @@ DitBlockImpl::DitBlockImpl(const DynamicsConfig& config) : heads_(config.heads) 
   mlp_ = register_module("mlp", Mlp(d, config.mlp_ratio * d, d));
 }
 
-void DitBlockImpl::FillCache(const torch::Tensor& context_tokens, const Rope& context_rope,
+void DitBlockImpl::FillCache(const torch::Tensor& context_tokens, const Rope& rope,
                              const torch::Tensor& action_tokens, ConditionCache& cache) {
   auto context = context_kv_(context_tokens).chunk(2, -1);
-  cache.context_keys.push_back(
-      ApplyRope(context_k_norm_(SplitHeads(context[0], heads_)), context_rope));
+  cache.context_keys.push_back(RotatedHeads(context[0], heads_, context_k_norm_->weight, rope));
   cache.context_values.push_back(SplitHeads(context[1], heads_));
   auto action = cross_kv_(action_tokens).chunk(2, -1);
   cache.action_keys.push_back(SplitHeads(action[0], heads_));
@@ -79,8 +75,8 @@ void DitBlockImpl::FillCache(const torch::Tensor& context_tokens, const Rope& co
 torch::Tensor DitBlockImpl::SelfAttend(const torch::Tensor& x, const ConditionCache& cache,
                                        size_t block) {
   auto qkv = qkv_(x).chunk(3, -1);
-  auto q = ApplyRope(q_norm_(SplitHeads(qkv[0], heads_)), cache.rope);
-  auto k = ApplyRope(k_norm_(SplitHeads(qkv[1], heads_)), cache.rope);
+  auto q = RotatedHeads(qkv[0], heads_, q_norm_->weight, cache.rope);
+  auto k = RotatedHeads(qkv[1], heads_, k_norm_->weight, cache.rope);
   auto keys = torch::cat({k, cache.context_keys[block]}, 2);
   auto values = torch::cat({SplitHeads(qkv[2], heads_), cache.context_values[block]}, 2);
   return out_(MergeHeads(Attention(q, keys, values)));
@@ -99,9 +95,11 @@ torch::Tensor DitBlockImpl::CrossAttend(const torch::Tensor& x, const ConditionC
 torch::Tensor DitBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& modulation_input,
                                     const ConditionCache& cache, size_t block) {
   auto m = modulation_(modulation_input).chunk(6, -1);
-  auto h = x + m[2].unsqueeze(1) * SelfAttend(Modulate(norm1_(x), m[0], m[1]), cache, block);
-  h = h + CrossAttend(norm2_(h), cache, block);
-  return h + m[5].unsqueeze(1) * mlp_(Modulate(norm3_(h), m[3], m[4]));
+  auto self = SelfAttend(NormModulated(x, norm1_->weight, {m[0], m[1]}), cache, block);
+  auto attended = AddAndNorm(x, self, m[2], norm2_->weight);
+  auto cross = CrossAttend(attended.normed, cache, block);
+  auto crossed = AddAndNorm(attended.sum, cross, {}, norm3_->weight, {m[3], m[4]});
+  return torch::addcmul(crossed.sum, m[5].unsqueeze(1), mlp_(crossed.normed));
 }
 
 Dit::Dit(const ModelConfig& config) : config_(config) {
@@ -143,9 +141,7 @@ ConditionCache Dit::Prepare(const DenoiserCondition& condition) {
   cache.position = position_(FourierFeatures(near, kFourierBands));
   auto context =
       context_input_(condition.context) + frame_embed_.unsqueeze(1) + cache.position.unsqueeze(1);
-  context = context_norm_(context.reshape({batch, frames * tokens, -1}));
-  const Rope context_rope = {cache.rope.cos.repeat({1, frames, 1}),
-                             cache.rope.sin.repeat({1, frames, 1})};
+  context = NormModulated(context.reshape({batch, frames * tokens, -1}), context_norm_->weight);
   auto actions = action_embed_(condition.actions) + action_place_;  // [B, K, D]
   auto mask = condition.action_mask.defined()
                   ? condition.action_mask
@@ -157,7 +153,7 @@ ConditionCache Dit::Prepare(const DenoiserCondition& condition) {
   hidden.narrow(1, 0, actions.size(1))
       .masked_fill_(mask.logical_not().unsqueeze(-1), -std::numeric_limits<float>::infinity());
   cache.action_bias = hidden.reshape({batch, 1, 1, -1});
-  for (auto& block : blocks_) block->FillCache(context, context_rope, tokens_of_actions, cache);
+  for (auto& block : blocks_) block->FillCache(context, cache.rope, tokens_of_actions, cache);
   return cache;
 }
 
@@ -169,7 +165,7 @@ DitOutput Dit::forward(const torch::Tensor& scaled, const torch::Tensor& c_noise
   auto x = input_(torch::cat({scaled, cache.current, cache.velocity}, -1)) + cache.position;
   for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, modulation_input, cache, i);
   auto m = final_modulation_(modulation_input).chunk(2, -1);
-  return {final_(Modulate(final_norm_(x), m[0], m[1])), x};
+  return {final_(NormModulated(x, final_norm_->weight, {m[0], m[1]})), x};
 }
 
 }  // namespace gwm

@@ -55,7 +55,8 @@ class DitBlockImpl : public torch::nn::Module {
   // cache.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& modulation_input,
                         const ConditionCache& cache, size_t block);
-  void FillCache(const torch::Tensor& context_tokens, const Rope& context_rope,
+  // rope: of one frame's tokens; context_tokens: of all frames, one after another.
+  void FillCache(const torch::Tensor& context_tokens, const Rope& rope,
                  const torch::Tensor& action_tokens, ConditionCache& cache);
 
  private:

@@ -18,14 +18,23 @@ RowLinearImpl::RowLinearImpl(int64_t in, int64_t out, bool with_bias) {
 
 torch::Tensor RowLinearImpl::forward(const torch::Tensor& x) {
   const int64_t rows = x.numel() / x.size(-1);
-  if (torch::GradMode::is_enabled() || rows >= kMinRows || rows == 0) {
-    return torch::linear(x, weight, bias);
-  }
+  if (torch::GradMode::is_enabled()) return torch::linear(x, weight, bias);
+  if (rows >= kMinRows || rows == 0) return Multiply(x);
   auto flat = x.reshape({rows, x.size(-1)});
   auto padded = torch::constant_pad_nd(flat, {0, 0, 0, kMinRows - rows});
   auto shape = x.sizes().vec();
   shape.back() = weight.size(0);
-  return torch::linear(padded, weight, bias).narrow(0, 0, rows).reshape(shape);
+  return Multiply(padded).narrow(0, 0, rows).reshape(shape);
+}
+
+void RowLinearImpl::UseBf16() {
+  weight_bf16_ = weight.detach().to(torch::kBFloat16);
+  if (bias.defined()) bias_bf16_ = bias.detach().to(torch::kBFloat16);
+}
+
+torch::Tensor RowLinearImpl::Multiply(const torch::Tensor& x) const {
+  if (!weight_bf16_.defined()) return torch::linear(x, weight, bias);
+  return torch::linear(x.to(torch::kBFloat16), weight_bf16_, bias_bf16_).to(torch::kFloat);
 }
 
 ConvImpl::ConvImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride) : stride_(stride) {

@@ -17,9 +17,17 @@ class RowLinearImpl : public torch::nn::Module {
   RowLinearImpl(int64_t in, int64_t out, bool bias = true);
   // [..., in] -> [..., out]
   torch::Tensor forward(const torch::Tensor& x);
+  // From now on forward without gradients multiplies bf16 copies of x, weight and bias as they are
+  // now; what comes out is f32 as before.
+  void UseBf16();
 
   torch::Tensor weight;  // [out, in]
   torch::Tensor bias;    // [out] or undefined
+
+ private:
+  torch::Tensor Multiply(const torch::Tensor& x) const;
+
+  torch::Tensor weight_bf16_, bias_bf16_;  // undefined: fp32
 };
 TORCH_MODULE(RowLinear);
 

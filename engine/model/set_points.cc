@@ -1,5 +1,6 @@
 #include "engine/model/set_points.h"
 
+#include "engine/base/gpu_stream.h"
 #include "engine/model/layers.h"
 #include "engine/scene/camera.h"
 #include "kernels/fps.h"
@@ -85,38 +86,41 @@ torch::Tensor Places(const SceneBatch& scene, const Sight& sight, const torch::T
 }
 
 torch::Tensor SampleFarthest(const torch::Tensor& points, int64_t count) {
-  auto host = points.detach().to(torch::kCPU).contiguous();
-  auto index = torch::empty({host.size(0), count}, torch::kLong);
+  const auto clouds = points.detach().contiguous();
+  auto index = torch::empty({clouds.size(0), count}, clouds.options().dtype(torch::kLong));
   kernels::FpsArgs args;
-  args.points = host.data_ptr<float>();
-  args.batch = host.size(0);
-  args.num_points = host.size(1);
-  args.dims = host.size(2);
+  args.points = clouds.const_data_ptr<float>();
+  args.batch = clouds.size(0);
+  args.num_points = clouds.size(1);
+  args.dims = clouds.size(2);
   args.num_samples = count;
-  args.indices = index.data_ptr<int64_t>();
-  std::vector<float> scratch(static_cast<size_t>(kernels::FpsScratchFloats(args)));
-  TORCH_CHECK(kernels::FarthestPointSample(args, scratch.data()) == kernels::KernelStatus::kOk,
-              "farthest point sampling: bad sizes");
-  return index.to(points.device());
+  args.indices = index.mutable_data_ptr<int64_t>();
+  auto scratch = torch::empty({kernels::FpsScratchFloats(args)}, clouds.options());
+  auto* floats = scratch.mutable_data_ptr<float>();
+  CheckKernel(clouds.is_cuda() ? kernels::FarthestPointSampleCuda(args, floats,
+                                                                  CurrentGpuStream(clouds.device()))
+                               : kernels::FarthestPointSample(args, floats),
+              "farthest point sampling");
+  return index;
 }
 
 Neighbours NearestOf(const torch::Tensor& queries, const torch::Tensor& targets) {
-  const auto q = queries.detach().to(torch::kCPU).contiguous();
-  const auto t = targets.detach().to(torch::kCPU).contiguous();
-  const Neighbours out{torch::empty({q.size(0), q.size(1)}),
-                       torch::empty({q.size(0), q.size(1)}, torch::kLong)};
+  const auto q = queries.detach().contiguous(), t = targets.detach().contiguous();
+  const Neighbours out{torch::empty({q.size(0), q.size(1)}, q.options()),
+                       torch::empty({q.size(0), q.size(1)}, q.options().dtype(torch::kLong))};
   kernels::NearestArgs args;
-  args.queries = q.data_ptr<float>();
-  args.targets = t.data_ptr<float>();
+  args.queries = q.const_data_ptr<float>();
+  args.targets = t.const_data_ptr<float>();
   args.batch = q.size(0);
   args.num_queries = q.size(1);
   args.num_targets = t.size(1);
   args.dims = q.size(2);
-  args.sqdist = out.sqdist.data_ptr<float>();
-  args.index = out.index.data_ptr<int64_t>();
-  TORCH_CHECK_VALUE(kernels::NearestNeighbours(args) == kernels::KernelStatus::kOk,
-                    "nearest neighbours: bad sizes");
-  return {out.sqdist.to(queries.device()), out.index.to(queries.device())};
+  args.sqdist = out.sqdist.mutable_data_ptr<float>();
+  args.index = out.index.mutable_data_ptr<int64_t>();
+  CheckKernel(q.is_cuda() ? kernels::NearestNeighboursCuda(args, CurrentGpuStream(q.device()))
+                          : kernels::NearestNeighbours(args),
+              "nearest neighbours");
+  return out;
 }
 
 torch::Tensor MeanByOwner(const torch::Tensor& x, const torch::Tensor& owner, int64_t owners) {

@@ -65,6 +65,12 @@ void WorldModel::To(torch::Device device) {
   }
 }
 
+void WorldModel::UseBf16() {
+  for (const auto& module : dynamics->modules()) {
+    if (auto* linear = module->as<RowLinearImpl>()) linear->UseBf16();
+  }
+}
+
 torch::Tensor WorldModel::Standardise(const torch::Tensor& latents) const {
   return (latents - normalizer.mean) * (config.diffusion.sigma_data / normalizer.std);
 }

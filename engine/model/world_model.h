@@ -50,6 +50,9 @@ class WorldModel {
   std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> parts() const;
   void To(torch::Device device);
   torch::Device device() const { return normalizer.mean.device(); }
+  // The denoiser's matrix products without gradients are in bf16 from now on. After To, and after
+  // the last change of the weights.
+  void UseBf16();
 
   // Latents <-> units of mean 0 and std sigma_data, [..., L].
   torch::Tensor Standardise(const torch::Tensor& latents) const;

@@ -59,6 +59,8 @@ absl::Status ModelWorld::FillSpec(const std::string& digest, const Options& opti
   spec_.model_id = c.profile;
   spec_.checkpoint_digest = digest;
   spec_.device = options.device_name;
+  spec_.precision = PrecisionName(options.compute.precision);
+  spec_.compute = options.compute.why;
   spec_.action_dim = static_cast<int>(c.action_dim);
   spec_.context_frames = static_cast<int>(ResetHistory(c));
   spec_.views = static_cast<int>(c.views);

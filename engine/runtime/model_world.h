@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/api/world.h"
+#include "engine/base/compute.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/io/safetensors.h"
 #include "engine/runtime/model_step.h"
@@ -39,6 +40,7 @@ class ModelWorld : public World {
   struct Options {
     int64_t pool_bytes = int64_t{1} << 30;
     std::string device_name = "cpu";
+    Compute compute;
   };
   // reset_pool: the tensors of a checkpoint's reset pool, or empty.
   static absl::StatusOr<std::unique_ptr<ModelWorld>> Create(LoadedCheckpoint checkpoint,

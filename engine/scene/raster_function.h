@@ -1,4 +1,4 @@
-// The CPU kernels as one differentiable Torch operation. Internal to engine/scene: callers use
+// The kernels as one differentiable Torch operation. Internal to engine/scene: callers use
 // render.h.
 #ifndef GWM_ENGINE_SCENE_RASTER_FUNCTION_H_
 #define GWM_ENGINE_SCENE_RASTER_FUNCTION_H_
@@ -9,7 +9,7 @@
 
 namespace gwm {
 
-// Contiguous f32 CPU tensors, in the activated parametrisation.
+// Contiguous f32 tensors on one device, in the activated parametrisation.
 struct RasterInputs {
   torch::Tensor means;       // [B, N, 3]
   torch::Tensor quats;       // [B, N, 4]

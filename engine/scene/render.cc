@@ -3,8 +3,10 @@
 #include <cmath>
 #include <vector>
 
+#include "engine/base/gpu_stream.h"
 #include "engine/base/shape.h"
 #include "engine/scene/raster_function.h"
+#include "kernels/pack_u8.h"
 
 namespace gwm {
 namespace {
@@ -41,7 +43,8 @@ torch::Tensor ActivateEach(const torch::Tensor& values, Activate activate) {
   return torch::stack(scenes);
 }
 
-RenderResult RenderOnCpu(const Gaussians& gaussians, const Cameras& cameras, SplatOptions options) {
+RenderResult RenderActivated(const Gaussians& gaussians, const Cameras& cameras,
+                             SplatOptions options) {
   if (options.backgrounds.defined()) options.backgrounds = options.backgrounds.contiguous();
   return Rasterise(
       {.means = gaussians.means.contiguous(),
@@ -55,20 +58,6 @@ RenderResult RenderOnCpu(const Gaussians& gaussians, const Cameras& cameras, Spl
        .height = cameras.height,
        .width = cameras.width},
       options);
-}
-
-RenderResult RenderEachPlainly(const Gaussians& gaussians, const Cameras& cameras,
-                               const SplatOptions& options) {
-  std::vector<torch::Tensor> rgb, depth, alpha;
-  SplatOptions own = options;
-  for (int64_t b = 0; b < gaussians.means.size(0); ++b) {
-    if (options.backgrounds.defined()) own.backgrounds = options.backgrounds.slice(0, b, b + 1);
-    const RenderResult one = RenderPlain(gaussians[b], cameras[b], own);
-    rgb.push_back(one.rgb);
-    depth.push_back(one.depth);
-    alpha.push_back(one.alpha);
-  }
-  return {torch::stack(rgb), torch::stack(depth), torch::stack(alpha)};
 }
 
 }  // namespace
@@ -89,8 +78,7 @@ RenderResult RenderBatch(const Gaussians& gaussians, const Cameras& cameras,
                       options.backgrounds.device(), ", Gaussians on ", gaussians.device());
   }
   const Cameras per_scene = PerScene(cameras, gaussians.means.size(0));
-  return gaussians.device().is_cpu() ? RenderOnCpu(gaussians, per_scene, options)
-                                     : RenderEachPlainly(gaussians, per_scene, options);
+  return RenderActivated(gaussians, per_scene, options);
 }
 
 RenderResult Render(const Gaussians& gaussians, const Cameras& cameras,
@@ -104,7 +92,17 @@ RenderResult Render(const Gaussians& gaussians, const Cameras& cameras,
 }
 
 torch::Tensor ToU8(const torch::Tensor& image) {
-  return (image * 255).round().clamp(0, 255).to(torch::kUInt8);
+  const torch::Tensor values = image.detach().to(torch::kFloat).contiguous();
+  torch::Tensor bytes = torch::empty(values.sizes(), values.options().dtype(torch::kUInt8));
+  const kernels::PackU8Args args = {.image = values.const_data_ptr<float>(),
+                                    .rows = 1,
+                                    .columns = values.numel(),
+                                    .out = bytes.mutable_data_ptr<uint8_t>(),
+                                    .out_row_bytes = values.numel()};
+  CheckKernel(values.is_cuda() ? kernels::PackU8Cuda(args, CurrentGpuStream(values.device()))
+                               : kernels::PackU8(args),
+              "image to bytes");
+  return bytes;
 }
 
 }  // namespace gwm

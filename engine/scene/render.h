@@ -3,8 +3,8 @@
 //   auto image = Render(gaussians, cameras, {.background = {1, 1, 1}});
 //   (image.rgb - target).abs().mean().backward();
 //
-// On the CPU the tiled kernels run; their gradients are deterministic. Tensors on a GPU take a
-// plain Torch form of the same formulas (slower, the same images to 1e-4).
+// The tiled kernels run, on the CPU or on the GPU that the tensors lie on; their gradients are
+// deterministic, and for equal inputs both give the same images.
 #ifndef GWM_ENGINE_SCENE_RENDER_H_
 #define GWM_ENGINE_SCENE_RENDER_H_
 
@@ -57,7 +57,8 @@ RenderResult RenderBatch(const Gaussians& gaussians, const Cameras& cameras,
 RenderResult RenderPlain(const Gaussians& gaussians, const Cameras& cameras,
                          const SplatOptions& options = {});
 
-// [..., 3, H, W] or [..., H, W, 3] f32 in [0, 1] -> u8, rounded to nearest and clamped.
+// [..., 3, H, W] or [..., H, W, 3] f32 in [0, 1] -> u8, rounded to nearest (halves to even) and
+// clamped; NaN becomes 0. No gradient.
 torch::Tensor ToU8(const torch::Tensor& image);
 
 }  // namespace gwm

@@ -81,6 +81,7 @@ WorldSpec SpecOf(const Task& task, int64_t pool_bytes) {
   spec.model_id = absl::StrCat("toy-", toy.name);
   spec.checkpoint_digest = io::Sha256Hex(absl::StrCat(spec.model_id, " ", kVersion));
   spec.device = "cpu";
+  spec.precision = "fp32";
   spec.action_dim = toy.action_dim;
   spec.tokens = 1;
   spec.latent_dim = spec.feature_dim = entries;

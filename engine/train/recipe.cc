@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/base/catch_torch.h"
+#include "engine/base/compute.h"
 #include "engine/base/device.h"
 #include "engine/base/log.h"
 #include "engine/base/status.h"
@@ -42,7 +43,10 @@ class Recipe {
  private:
   absl::Status Prepare() {
     GWM_ASSIGN_OR_RETURN(device_, ChooseDevice(options_.device));
-    const int threads = UseComputeThreads(options_.threads);
+    const int rows = static_cast<int>(options_.train.dynamics.batch * options_.model.tokens());
+    GWM_ASSIGN_OR_RETURN(
+        const Compute compute,
+        ChooseCompute(device_, {.threads = options_.threads, .precision = "fp32", .rows = rows}));
     GWM_RETURN_IF_ERROR(io::MakeDirectories(paths_.state_dir));
     GWM_ASSIGN_OR_RETURN(data_, LoadDataset(options_.data, options_.model));
     ModelConfig config = options_.model;
@@ -52,7 +56,7 @@ class Recipe {
       GWM_RETURN_IF_ERROR(TakeFromCheckpoint());
     model_->To(device_);
     LogInfo(absl::StrCat("training on ", data_.episodes.size(), " episodes (", data_.frames(),
-                         " frames), ", device_.str(), ", ", threads,
+                         " frames), ", device_.str(), ", ", compute.threads,
                          " threads; parameters: tokenizer ", ParameterCount(*model_->tokenizer),
                          ", dynamics ", ParameterCount(*model_->dynamics), ", reward head ",
                          ParameterCount(*model_->reward), ", error head ",

@@ -70,6 +70,7 @@ struct ServerOptions {
   std::string toy;  // of a world without a checkpoint; empty: the checkpoint's is served
   std::string metrics_listen;
   std::string device = "auto";
+  std::string precision = "auto";
   std::string episode_root;
   Limits limits;
   uint64_t state_pool_bytes = uint64_t{1} << 30;

@@ -25,6 +25,7 @@ Flags (they win over the configuration file):
   --checkpoint-root=DIR     folder of those that LoadModel may name       [off]
   --toy=NAME                an exact little world instead: push, unicycle [off]
   --device=auto|cpu|cuda    where to compute                              [auto]
+  --precision=PRECISION     of matrix products: fp32, bf16, auto          [auto]
   --metrics-listen=ADDR     serve /metrics, /healthz, /livez over HTTP    [off]
   --episode-root=DIR        folder that Reset's episode paths lie in      [off]
   --state-key-file=FILE     seals state blobs with the key in this file   [off]
@@ -54,6 +55,7 @@ std::map<std::string, Setter> ValueFlags() {
       {"checkpoint-root", text(&ServerConfig::set_checkpoint_root<const std::string&>)},
       {"toy", text(&ServerConfig::set_toy<const std::string&>)},
       {"device", text(&ServerConfig::set_device<const std::string&>)},
+      {"precision", text(&ServerConfig::set_precision<const std::string&>)},
       {"metrics-listen", text(&ServerConfig::set_metrics_listen<const std::string&>)},
       {"episode-root", text(&ServerConfig::set_episode_root<const std::string&>)},
       {"state-key-file", text(&ServerConfig::set_state_key_file<const std::string&>)},

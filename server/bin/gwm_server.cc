@@ -37,7 +37,8 @@ WorldFactory EngineWorld(const ServerOptions& options) {
     return OpenWorld({.checkpoint_dir = options.checkpoint,
                       .device = options.device,
                       .pool_bytes = static_cast<int64_t>(options.state_pool_bytes),
-                      .threads = static_cast<int>(options.threads)});
+                      .threads = static_cast<int>(options.threads),
+                      .precision = options.precision});
   };
 }
 
@@ -48,7 +49,8 @@ WorldOpener EngineOpener(const ServerOptions& options) {
     return OpenWorld({.checkpoint_dir = folder,
                       .device = options.device,
                       .pool_bytes = static_cast<int64_t>(options.state_pool_bytes),
-                      .threads = 1});
+                      .threads = 1,
+                      .precision = options.precision});
   };
 }
 
@@ -78,6 +80,7 @@ void Announce(const Server& server, const ServerOptions& options, const Log& log
   log.Info(absl::StrCat("configuration:\n", ConfigText(ToProto(options))));
   log.Info(absl::StrCat("model ", server.spec().model_id, ", digest ",
                         server.spec().checkpoint_digest, ", on ", server.spec().device));
+  if (const std::string& compute = server.spec().compute; !compute.empty()) log.Info(compute);
   std::printf("listening on %s\n", absl::StrJoin(server.addresses(), ", ").c_str());
   if (server.metrics_port() != 0) std::printf("metrics on port %d\n", server.metrics_port());
   std::fflush(stdout);

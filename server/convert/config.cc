@@ -209,6 +209,7 @@ v1::ServerConfig ToProto(const ServerOptions& options) {
   *out.mutable_health_timeout() = ToProto(options.health.timeout);
   *out.mutable_watchdog_timeout() = ToProto(options.health.watchdog);
   out.set_toy(options.toy);
+  out.set_precision(options.precision);
   return out;
 }
 
@@ -217,6 +218,7 @@ absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& in) {
   if (!in.listen().empty()) out.listen.assign(in.listen().begin(), in.listen().end());
   if (!in.checkpoint().empty()) out.checkpoint = in.checkpoint();
   if (!in.device().empty()) out.device = in.device();
+  if (!in.precision().empty()) out.precision = in.precision();
   if (!in.log_level().empty()) out.log_level = in.log_level();
   out.metrics_listen = in.metrics_listen();
   out.episode_root = in.episode_root();
@@ -233,6 +235,7 @@ absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& in) {
   RETURN_IF_ERROR(CheckDrain(out.drain, "drain_timeout"));
   RETURN_IF_ERROR(TakeHealth(in, out.health));
   RETURN_IF_ERROR(CheckOneOf(out.device, "device", {"auto", "cpu", "cuda"}));
+  RETURN_IF_ERROR(CheckOneOf(out.precision, "precision", {"auto", "fp32", "bf16"}));
   RETURN_IF_ERROR(CheckOneOf(out.log_level, "log_level", {"debug", "info", "warn", "error"}));
   return out;
 }

@@ -113,6 +113,7 @@ v1::SimulatorSpec ToProto(const WorldSpec& spec, bool episodes) {
   out.set_checkpoint_digest(spec.checkpoint_digest);
   out.set_contract_version(kContractVersion);
   out.set_device(spec.device);
+  out.set_precision(spec.precision);
   *out.add_actions() =
       ToProto(Field{"action", DType::kF32, {spec.action_dim}, spec.action_min, spec.action_max}, 0);
   AddObservations(spec, out);

@@ -322,6 +322,7 @@ WorldSpec FakeSpec() {
   spec.model_id = "fake";
   spec.checkpoint_digest = "0123abcd";
   spec.device = "cpu";
+  spec.precision = "fp32";
   spec.action_dim = 2;
   spec.context_frames = 2;
   spec.views = 1;

@@ -158,6 +158,7 @@ Spec FromProto(const v1::SimulatorSpec& proto) {
             .checkpoint_digest = proto.checkpoint_digest(),
             .contract_version = proto.contract_version(),
             .device = proto.device(),
+            .precision = proto.precision(),
             .rpcs = ToVector<std::string>(proto.rpcs()),
             .inits = ToVector<std::string>(proto.inits()),
             .tasks = ToVector<std::string>(proto.tasks()),

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "engine/base/catch_torch.h"
+#include "engine/base/compute.h"
 #include "engine/base/device.h"
 #include "engine/base/shape.h"
 #include "engine/base/status.h"
@@ -114,9 +115,30 @@ TEST(DeviceTest, ChoosesByNameAndSaysWhatIsAllowed) {
   }
 }
 
-TEST(DeviceTest, SetsTheThreadsItIsAskedFor) {
-  EXPECT_EQ(UseComputeThreads(1), 1);
+TEST(ComputeTest, TakesWhatItIsAskedFor) {
+  const auto compute = ChooseCompute(torch::kCPU, {.threads = 1, .precision = "bf16"});
+  ASSERT_TRUE(compute.ok());
+  EXPECT_EQ(compute->threads, 1);
+  EXPECT_EQ(compute->precision, Precision::kBf16);
+  EXPECT_EQ(compute->why, "1 compute threads as asked for, bf16 as asked for");
   EXPECT_EQ(at::get_num_threads(), 1);
+}
+
+TEST(ComputeTest, SaysWhatItMeasuredWhenItChooses) {
+  const auto compute = ChooseCompute(torch::kCPU, {});
+  ASSERT_TRUE(compute.ok());
+  EXPECT_EQ(at::get_num_threads(), compute->threads);
+  EXPECT_THAT(compute->why, HasSubstr("a matrix product takes"));
+  EXPECT_THAT(compute->why,
+              HasSubstr(std::string(PrecisionName(compute->precision)) + " (fp32 takes"));
+  at::set_num_threads(1);
+}
+
+TEST(ComputeTest, RefusesAnUnknownPrecision) {
+  const auto compute = ChooseCompute(torch::kCPU, {.precision = "fp8"});
+  EXPECT_EQ(compute.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(compute.status().message()),
+              HasSubstr("'fp8', allowed are auto, fp32 and bf16"));
 }
 
 }  // namespace

@@ -2,9 +2,8 @@
 
 #include <cmath>
 #include <cstring>
-#include <functional>
 
-#include "tests/engine/runtime/world_fixture.h"
+#include "tests/engine/runtime/model_world_fixture.h"
 
 namespace gwm {
 namespace {
@@ -14,66 +13,7 @@ using testing::OwnedFrames;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
-// Everything that a step shows, as bytes.
-struct Shown {
-  std::string latents, rgb, depth;
-  float reward = 0, success_probability = 0;
-  std::optional<float> expected_error;
-  bool operator==(const Shown&) const = default;
-};
-
-class ModelWorldTest : public testing::WorldTest {
- protected:
-  static Shown Show(World& world, const StepRow& row) {
-    Shown shown{.reward = row.reward,
-                .success_probability = row.success_probability,
-                .expected_error = row.expected_error};
-    shown.latents = world.Latents(row.next)->latents.data;
-    const auto camera = world.Cameras(row.next).value()[1];
-    const auto views =
-        world.Render({{.state = row.next, .camera = camera}},
-                     {.outputs = kRenderRgb | kRenderDepth, .rgb_dtype = DType::kF32});
-    EXPECT_TRUE(views.ok()) << views.status();
-    shown.rgb = (*views)[0].rgb.data;
-    shown.depth = (*views)[0].depth.data;
-    return shown;
-  }
-
-  // `steps` steps of these rows together; row r takes the actions and the noise of environment
-  // `rows[r]`.
-  static std::vector<Shown> Play(World& world, const std::vector<uint64_t>& rows, uint32_t steps,
-                                 uint64_t seed = 9) {
-    auto states = ResetTo(world, rows);
-    std::vector<StepRow> last;
-    for (uint32_t t = 0; t < steps; ++t) {
-      std::vector<std::vector<float>> actions;
-      std::vector<StepRequest> requests;
-      for (uint64_t row : rows) actions.push_back(Action(row, t));
-      for (size_t i = 0; i < rows.size(); ++i) {
-        requests.push_back(
-            {.state = states[i],
-             .action = actions[i],
-             .noise = {.seed = seed, .env = static_cast<uint32_t>(rows[i]), .step = t}});
-      }
-      auto result = world.Step(requests, {});
-      EXPECT_TRUE(result.ok()) << result.status();
-      last = std::move(result).value();
-      for (size_t i = 0; i < rows.size(); ++i) states[i] = last[i].next;
-    }
-    std::vector<Shown> shown;
-    for (const auto& row : last) shown.push_back(Show(world, row));
-    return shown;
-  }
-
-  static absl::StatusOr<std::vector<StepRow>> StepOnce(World& world, const StatePtr& state,
-                                                       std::vector<float> action, int calls = 0) {
-    return world.Step({{.state = state, .action = action, .noise = {.seed = 3}}},
-                      {.sampler_calls = calls});
-  }
-  static absl::Status ResetStatus(World& world, const OwnedFrames& frames) {
-    return world.Reset({{.frames = frames.view(), .pool_index = {}}}).status();
-  }
-};
+using testing::ModelWorldTest;
 
 TEST_P(ModelWorldTest, SpecSaysWhatTheCheckpointIs) {
   auto world = Open();
@@ -309,93 +249,6 @@ TEST_P(ModelWorldTest, StatesMayOutliveTheWorld) {
   world.reset();
   states.clear();
   EXPECT_TRUE(states.empty());
-}
-
-TEST_P(ModelWorldTest, BadFramesAreRefusedAndNameTheField) {
-  auto world = Open();
-  const auto expect = [&](const std::function<void(OwnedFrames&)>& change,
-                          std::initializer_list<const char*> parts) {
-    OwnedFrames frames(1);
-    change(frames);
-    ExpectStatus(ResetStatus(*world, frames), kInvalid, parts);
-  };
-  expect([](auto& f) { f.rgb.dtype = DType::kI8; }, {"frames.rgb", "u8 [2, 2, 32, 32, 3]"});
-  expect([](auto& f) { f.rgb.shape = {2, 2, 32, 96, 1}; }, {"frames.rgb is u8 [2, 2, 32, 96, 1]"});
-  expect([](auto& f) { f.rgb.shape = {}; }, {"frames.rgb"});
-  expect([](auto& f) { f.depth_mm.shape = {2, 2, 1024}; }, {"frames.depth_mm"});
-  expect([](auto& f) { f.depth_mm.dtype = DType::kF16; }, {"frames.depth_mm is f16"});
-  expect([](auto& f) { f.intrinsics.shape = {2, 9}; }, {"frames.intrinsics"});
-  expect([](auto& f) { f.intrinsics.template mutable_values<float>()[0] = 0; },
-         {"frames.intrinsics", "focal"});
-  expect([](auto& f) { f.intrinsics.template mutable_values<float>()[2] = INFINITY; },
-         {"frames.intrinsics", "finite"});
-  expect([](auto& f) { f.world_from_cam.template mutable_values<float>()[3] = std::nanf(""); },
-         {"frames.world_from_cam", "finite"});
-  expect([](auto& f) { f.world_from_cam.template mutable_values<float>()[0] *= 2; },
-         {"frames.world_from_cam", "rigid"});
-  expect([](auto& f) { f.world_from_cam.template mutable_values<float>()[12] = 1; },
-         {"frames.world_from_cam", "rigid"});
-  expect([](auto& f) { f.actions.shape = {2, 2}; }, {"frames.actions"});
-  expect([](auto& f) { f.actions.template mutable_values<float>()[0] = std::nanf(""); },
-         {"frames.actions"});
-  expect([](auto& f) { f.actions.template mutable_values<float>()[0] = 1.5F; },
-         {"frames.actions", "1.5"});
-  EXPECT_TRUE(ResetStatus(*world, OwnedFrames(1)).ok());
-}
-
-TEST_P(ModelWorldTest, MirroredPosesAreRefused) {
-  auto world = Open();
-  OwnedFrames frames(1);
-  for (size_t i : {0, 4, 8}) frames.world_from_cam.mutable_values<float>()[i] *= -1;
-  ExpectStatus(ResetStatus(*world, frames), kInvalid, {"frames.world_from_cam", "rigid"});
-}
-
-TEST_P(ModelWorldTest, HistoryBeyondTheContextAndMissingDepthAreFine) {
-  auto world = Open();
-  OwnedFrames one(1, 1), many(1, 6), blind(1);
-  EXPECT_TRUE(ResetStatus(*world, one).ok());
-  EXPECT_TRUE(ResetStatus(*world, many).ok());
-  blind.depth_mm = HostTensor::Zeros(DType::kU16, blind.depth_mm.shape);
-  EXPECT_TRUE(ResetStatus(*world, blind).ok());
-  auto frames = one.view();
-  frames.actions.reset();
-  EXPECT_TRUE(world->Reset({{.frames = frames, .pool_index = {}}}).ok());
-}
-
-TEST_P(ModelWorldTest, ActionsCountFurtherBackThanFrames) {
-  const auto world = Open();
-  ASSERT_EQ(world->spec().context_frames, 3);
-  testing::OwnedFrames frames(4, 3);
-  const auto stepped = [&] {
-    auto state = world->Reset({{.frames = frames.view()}});
-    EXPECT_TRUE(state.ok()) << state.status();
-    return Show(*world, StepOnce(*world, (*state)[0], {0, 0, 0, 0}).value()[0]);
-  };
-  const Shown plain = stepped();
-  // The oldest of three frames is not looked at by a model that sees two.
-  frames.rgb.data[0] = static_cast<char>(frames.rgb.data[0] ^ 0x40);
-  EXPECT_EQ(stepped(), plain);
-  const float other = 0.77F;
-  std::memcpy(frames.actions.data.data(), &other, sizeof other);
-  EXPECT_FALSE(stepped() == plain);
-}
-
-TEST_P(ModelWorldTest, ResetTakesFramesOrAPoolEntryNotBothNorNone) {
-  auto world = Open(0, /*with_pool=*/true);
-  EXPECT_EQ(world->spec().reset_pool_size, 3);
-  ASSERT_EQ(world->spec().cameras.size(), 2U);
-  const OwnedFrames frames(50, 2);
-  const auto status = [&](const ResetRequest& row) { return world->Reset({row}).status(); };
-  ExpectStatus(status({}), kInvalid, {"either"});
-  ExpectStatus(status({.frames = frames.view(), .pool_index = 0}), kInvalid, {"either"});
-  ExpectStatus(status({.frames = {}, .pool_index = 3}), kInvalid, {"pool entry 3", "0 to 2"});
-  ExpectStatus(status({.frames = {}, .pool_index = -1}), kInvalid, {"pool entry -1"});
-  const auto states =
-      world->Reset({{.frames = {}, .pool_index = 0}, {.frames = frames.view(), .pool_index = {}}});
-  ASSERT_TRUE(states.ok()) << states.status();
-  EXPECT_EQ(world->Latents((*states)[0])->latents.data, world->Latents((*states)[1])->latents.data);
-  EXPECT_EQ(world->Cameras((*states)[0]).value()[1].world_from_cam,
-            world->spec().cameras[1].world_from_cam);
 }
 
 TEST_P(ModelWorldTest, LatentsMakeAStateThatHoldsThem) {

@@ -41,6 +41,7 @@ TEST(ConfigTest, EveryFieldIsTranslated) {
   int next = 0;
   FillAll(config, next);
   config.set_device("cuda");
+  config.set_precision("bf16");
   config.set_log_level("warn");
   config.mutable_limits()->mutable_default_idle_ttl()->set_seconds(20);
   config.mutable_limits()->mutable_min_idle_ttl()->set_seconds(10);
@@ -84,6 +85,7 @@ TEST(ConfigTest, AnUnknownFieldIsAnErrorWithItsPlace) {
 TEST(ConfigTest, ValuesThatCannotBeNameTheirField) {
   for (const auto& [text, field] : std::vector<std::pair<std::string, std::string>>{
            {"device: \"tpu\"", "device"},
+           {"precision: \"fp8\"", "precision"},
            {"log_level: \"loud\"", "log_level"},
            {"drain_timeout { seconds: -1 }", "drain_timeout"},
            {"drain_timeout { seconds: 4 }", "drain_timeout"},

@@ -40,6 +40,7 @@ struct Spec {
   std::string checkpoint_digest;
   std::string contract_version;
   std::string device;
+  std::string precision;  // of the model: "fp32", "bf16"; empty for a real environment
   Field action;
   std::vector<Field> observations;
   std::vector<std::string> rpcs;   // "Simulator.Step", ...

@@ -297,6 +297,7 @@ def _spec_from_proto(reply: simulator_pb2.SimulatorSpec) -> Spec:
         checkpoint_digest=reply.checkpoint_digest,
         contract_version=reply.contract_version,
         device=reply.device,
+        precision=reply.precision,
         action=action,
         observations={field.name: _field_spec(field) for field in reply.observations},
         horizon=reply.horizon,

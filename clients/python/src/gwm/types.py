@@ -328,6 +328,7 @@ class Spec:
     checkpoint_digest: str
     contract_version: str
     device: str
+    precision: str  # of the model: "fp32" or "bf16"; empty for a real environment
     action: FieldSpec
     observations: dict[str, FieldSpec]
     horizon: int  # 0: unlimited or not known
