@@ -19,18 +19,18 @@ torch::Tensor DepthAsShort(const HostTensor& depth_mm) {
   return torch::tensor(values, torch::kShort).reshape(depth_mm.shape);
 }
 
-absl::Status CheckFits(const io::Episode& e, const std::string& path, const ModelConfig& config) {
+}  // namespace
+
+absl::Status CheckFits(const io::Episode& e, const std::string& name, const ModelConfig& config) {
   if (e.views() == config.views && e.height() == config.height && e.width() == config.width &&
       e.action_dim() == config.action_dim) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      absl::StrCat(path, " has ", e.views(), " views of ", e.height(), "x", e.width(),
+      absl::StrCat(name, " has ", e.views(), " views of ", e.height(), "x", e.width(),
                    " and actions of ", e.action_dim(), " entries; the model takes ", config.views,
                    " of ", config.height, "x", config.width, " and ", config.action_dim));
 }
-
-}  // namespace
 
 EpisodeTensors ToTensors(const io::Episode& episode) {
   EpisodeTensors t;

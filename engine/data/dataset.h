@@ -35,6 +35,11 @@ struct Dataset {
   SceneBatch Scenes(size_t episode, const torch::Tensor& frames, const ModelConfig& config) const;
 };
 
+// InvalidArgument when the views, the image size or the action dimension are not those of `config`;
+// `name` says which episode it is.
+absl::Status CheckFits(const io::Episode& episode, const std::string& name,
+                       const ModelConfig& config);
+
 EpisodeTensors ToTensors(const io::Episode& episode);
 
 // All episodes below `roots`, with a progress line. InvalidArgument names the first file whose

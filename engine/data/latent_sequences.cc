@@ -90,16 +90,25 @@ absl::StatusOr<std::vector<LatentSequence>> FromFile(const io::TensorFile& file)
 
 }  // namespace
 
-std::vector<LatentSequence> EncodeDataset(const WorldModel& model, const Dataset& dataset) {
+std::vector<LatentSequence> EncodeEpisode(const WorldModel& model, const Dataset& dataset,
+                                          size_t episode) {
   torch::NoGradGuard no_grad;
+  const int64_t segments = model.config.tokenizer.kind == "set" ? kSetSegments : 1;
+  std::vector<LatentSequence> sequences;
+  for (int64_t s = 0; s < segments; ++s) {
+    const int64_t first = s * dataset.episodes[episode].frames() / segments;
+    sequences.push_back(EncodeFrom(model, dataset, episode, first));
+  }
+  return sequences;
+}
+
+std::vector<LatentSequence> EncodeDataset(const WorldModel& model, const Dataset& dataset) {
   std::vector<LatentSequence> sequences;
   io::Progress progress(
       {.label = "encoding episodes", .total = static_cast<int64_t>(dataset.episodes.size())});
   for (size_t i = 0; i < dataset.episodes.size(); ++i) {
-    const int64_t segments = model.config.tokenizer.kind == "set" ? kSetSegments : 1;
-    for (int64_t s = 0; s < segments; ++s) {
-      const int64_t first = s * dataset.episodes[i].frames() / segments;
-      sequences.push_back(EncodeFrom(model, dataset, i, first));
+    for (LatentSequence& sequence : EncodeEpisode(model, dataset, i)) {
+      sequences.push_back(std::move(sequence));
     }
     progress.Update(static_cast<int64_t>(i) + 1);
   }

@@ -19,6 +19,10 @@ struct LatentSequence {
   int64_t frames() const { return latents.size(0); }
 };
 
+// Encodes one episode (posterior means, no gradient), as EncodeDataset does.
+std::vector<LatentSequence> EncodeEpisode(const WorldModel& model, const Dataset& dataset,
+                                          size_t episode);
+
 // Encodes every episode (posterior means, no gradient), with a progress line. Tokenizers whose
 // latents depend on the anchors (set) give one sequence for each of a few reset frames of the
 // episode.

@@ -3,6 +3,7 @@
 #include "engine/model/edm.h"
 #include "engine/train/random.h"
 #include "engine/train/stages.h"
+#include "engine/train/update_loss.h"
 
 namespace gwm {
 namespace {
@@ -106,13 +107,16 @@ torch::Tensor Drifted(const torch::Tensor& context, const DynamicsConfig& dynami
   return torch::cat({context.narrow(1, 0, context.size(1) - recent), moved}, 1);
 }
 
+}  // namespace
+
+int64_t LeastFrames(const TrainOptions& options) { return options.dynamics_loss.unroll + 2; }
+
 LossTerms DynamicsLoss(WorldModel& model, const std::vector<LatentSequence>& sequences,
-                       const TrainOptions& options, torch::Generator& g) {
+                       const TrainOptions& options, int64_t rows, torch::Generator& g) {
   const auto& o = options.dynamics_loss;
   const auto& diffusion = model.config.diffusion;
   const int64_t own = o.unroll > 0 ? DrawInt(0, o.unroll + 1, g) : 0;
-  auto w =
-      DrawWindow(model, sequences, options.dynamics.batch / options.dynamics.shards, own + 1, g);
+  auto w = DrawWindow(model, sequences, rows, own + 1, g);
   const auto device = model.device();
   for (int64_t u = 0; u < own; ++u) {
     torch::NoGradGuard no_grad;
@@ -138,20 +142,18 @@ LossTerms DynamicsLoss(WorldModel& model, const std::vector<LatentSequence>& seq
   return {{"loss", loss}};
 }
 
-}  // namespace
-
 absl::Status TrainDynamics(WorldModel& model, const std::vector<LatentSequence>& sequences,
                            const TrainOptions& options, const StagePaths& paths) {
-  const int64_t needed = options.dynamics_loss.unroll + 2;
   for (const auto& s : sequences) {
-    if (s.frames() < needed) {
+    if (s.frames() < LeastFrames(options)) {
       return absl::InvalidArgumentError(
           "training dynamics: an episode has fewer frames than unroll + 2");
     }
   }
   auto run = RunOf("dynamics", options.dynamics, options, paths);
   run.loss = [&](int64_t, torch::Generator& g) {
-    return DynamicsLoss(model, sequences, options, g);
+    return DynamicsLoss(model, sequences, options, options.dynamics.batch / options.dynamics.shards,
+                        g);
   };
   return RunStage(*model.dynamics, run);
 }

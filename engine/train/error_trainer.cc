@@ -1,5 +1,6 @@
 #include "engine/train/random.h"
 #include "engine/train/stages.h"
+#include "engine/train/update_loss.h"
 
 namespace gwm {
 namespace {
@@ -47,16 +48,18 @@ torch::Tensor Deviance(const torch::Tensor& error, const torch::Tensor& log_expe
   return (error * torch::exp(-log_expected) - (error.log() - log_expected) - 1.0).mean();
 }
 
+}  // namespace
+
 // Of every token, and of the state as a whole.
-LossTerms ErrorLoss(WorldModel& model, const ErrorBatch& x) {
+LossTerms ErrorLoss(WorldModel& model, const std::vector<ImaginedSequence>& imagined, int64_t rows,
+                    torch::Generator& g) {
+  const ErrorBatch x = DrawBatch(model, imagined, rows, g);
   const auto log_expected = model.error->forward(x.reset, x.before, x.after, x.centres, x.age);
   const auto tokens = Deviance(x.error, log_expected);
   const auto whole = Deviance(x.error.mean(-1), torch::logsumexp(log_expected, -1) -
                                                     std::log(static_cast<double>(x.error.size(1))));
   return {{"loss", tokens + whole}, {"tokens", tokens}, {"whole", whole}};
 }
-
-}  // namespace
 
 absl::Status TrainError(WorldModel& model, LazyImagination& imagination,
                         const TrainOptions& options, const StagePaths& paths) {
@@ -67,8 +70,7 @@ absl::Status TrainError(WorldModel& model, LazyImagination& imagination,
   auto run = RunOf("error", options.error, options, paths);
   run.prepare = [&] { imagination.Make(); };
   run.loss = [&](int64_t, torch::Generator& g) {
-    return ErrorLoss(
-        model, DrawBatch(model, imagination.Get(), options.error.batch / options.error.shards, g));
+    return ErrorLoss(model, imagination.Get(), options.error.batch / options.error.shards, g);
   };
   return RunStage(*model.error, run);
 }

@@ -1,28 +1,31 @@
 #include "engine/train/random.h"
 #include "engine/train/stages.h"
+#include "engine/train/update_loss.h"
 
 namespace gwm {
 namespace {
 
 // A real sequence, or an imagined one with the chance that `o` gives it.
 const LatentSequence& Draw(const std::vector<LatentSequence>& real,
-                           const LazyImagination& imagination, const RewardLossOptions& o,
-                           torch::Generator& g) {
+                           const std::vector<ImaginedSequence>& imagined,
+                           const RewardLossOptions& o, torch::Generator& g) {
   const auto any = [&g](const auto& x) -> const auto& {
     return x[static_cast<size_t>(DrawInt(0, static_cast<int64_t>(x.size()), g))];
   };
-  if (o.imagined_share > 0 && DrawUniform(g) < o.imagined_share && !imagination.Get().empty()) {
-    return any(imagination.Get()).imagined;
+  if (o.imagined_share > 0 && DrawUniform(g) < o.imagined_share && !imagined.empty()) {
+    return any(imagined).imagined;
   }
   return any(real);
 }
 
+}  // namespace
+
 LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& real,
-                     const LazyImagination& imagination, const RewardLossOptions& o, int64_t batch,
-                     torch::Generator& g) {
+                     const std::vector<ImaginedSequence>& imagined, const RewardLossOptions& o,
+                     int64_t rows, torch::Generator& g) {
   std::vector<torch::Tensor> before, after, centres, action, reward, terminated, success;
-  for (int64_t b = 0; b < batch; ++b) {
-    const auto& s = Draw(real, imagination, o, g);
+  for (int64_t b = 0; b < rows; ++b) {
+    const auto& s = Draw(real, imagined, o, g);
     const int64_t t = DrawInt(1, s.frames(), g);
     before.push_back(s.latents[t - 1]);
     after.push_back(s.latents[t]);
@@ -57,15 +60,15 @@ LossTerms RewardLoss(WorldModel& model, const std::vector<LatentSequence>& real,
       {"loss", total}, {"reward", reward_loss}, {"absolute", absolute}, {"success", success_loss}};
 }
 
-}  // namespace
-
 absl::Status TrainReward(WorldModel& model, const std::vector<LatentSequence>& sequences,
                          LazyImagination& imagination, const TrainOptions& options,
                          const StagePaths& paths) {
   auto run = RunOf("reward", options.reward, options, paths);
-  if (options.reward_loss.imagined_share > 0) run.prepare = [&] { imagination.Make(); };
+  const bool imagines = options.reward_loss.imagined_share > 0;
+  if (imagines) run.prepare = [&] { imagination.Make(); };
+  const std::vector<ImaginedSequence> none;
   run.loss = [&](int64_t, torch::Generator& g) {
-    return RewardLoss(model, sequences, imagination, options.reward_loss,
+    return RewardLoss(model, sequences, imagines ? imagination.Get() : none, options.reward_loss,
                       options.reward.batch / options.reward.shards, g);
   };
   return RunStage(*model.reward, run);

@@ -10,133 +10,12 @@
 #include "absl/strings/str_format.h"
 #include "engine/base/log.h"
 #include "engine/base/status.h"
-#include "engine/base/tensor_convert.h"
 #include "engine/io/file.h"
 #include "engine/io/progress.h"
-#include "engine/io/safetensors.h"
+#include "engine/train/stage_optimizer.h"
 
 namespace gwm {
 namespace {
-
-double LearningRate(const StageOptions& o, int64_t step) {
-  const double warm = std::min(1.0, static_cast<double>(step + 1) /
-                                        static_cast<double>(std::max<int64_t>(1, o.warmup_steps)));
-  const double done =
-      static_cast<double>(step) / static_cast<double>(std::max<int64_t>(1, o.steps));
-  const double cosine = 0.5 * (1.0 + std::cos(M_PI * std::min(1.0, done)));
-  return o.learning_rate * warm * (o.final_rate + (1.0 - o.final_rate) * cosine);
-}
-
-// Parameters, their moments and averages. Moments are explicit tensors: the state file is then a
-// plain list of tensors.
-struct StageState {
-  std::vector<std::pair<std::string, torch::Tensor>> parameters;
-  std::vector<torch::Tensor> first_moment, second_moment, ema;
-  int64_t step = 0;
-
-  explicit StageState(torch::nn::Module& module) {
-    for (auto& item : module.named_parameters()) {
-      if (!item.value().requires_grad()) continue;
-      parameters.emplace_back(item.key(), item.value());
-      first_moment.push_back(torch::zeros_like(item.value()));
-      second_moment.push_back(torch::zeros_like(item.value()));
-      ema.push_back(item.value().detach().clone());
-    }
-  }
-
-  std::vector<torch::Tensor> Weights() const {
-    std::vector<torch::Tensor> weights;
-    for (const auto& [name, weight] : parameters) weights.push_back(weight);
-    return weights;
-  }
-
-  void SetGradients(const std::vector<torch::Tensor>& gradients) {
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      parameters[i].second.mutable_grad() = gradients[i];
-    }
-  }
-
-  // Calls visit(name, tensor) for everything that is saved.
-  template <typename Visit>
-  void ForEach(Visit visit) {
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      const auto& name = parameters[i].first;
-      visit("weight." + name, parameters[i].second);
-      visit("m." + name, first_moment[i]);
-      visit("v." + name, second_moment[i]);
-      visit("ema." + name, ema[i]);
-    }
-  }
-};
-
-absl::Status SaveState(const std::string& path, StageState& state) {
-  io::TensorFile file;
-  file.metadata["step"] = absl::StrCat(state.step);
-  state.ForEach(
-      [&](const std::string& name, torch::Tensor& x) { file.tensors[name] = ToHost(x.detach()); });
-  return io::WriteTensorFile(path, file);
-}
-
-absl::Status LoadState(const std::string& path, StageState& state) {
-  GWM_ASSIGN_OR_RETURN(auto file, io::ReadTensorFile(path));
-  absl::Status status;
-  torch::NoGradGuard no_grad;
-  state.ForEach([&](const std::string& name, torch::Tensor& x) {
-    if (!status.ok()) return;
-    const auto found = file.tensors.find(name);
-    if (found == file.tensors.end() || found->second.shape != x.sizes().vec()) {
-      status = absl::FailedPreconditionError(
-          absl::StrCat("training state: ", name,
-                       " is missing or has another shape; the config has changed since. ",
-                       "Remove the state file to start over: ", path));
-      return;
-    }
-    x.copy_(ToTorch(found->second));
-  });
-  GWM_RETURN_IF_ERROR(status);
-  state.step = std::stoll(file.metadata["step"]);
-  return absl::OkStatus();
-}
-
-// Global norm of the gradients before clipping. Missing gradients count as zero.
-double ClipGradients(StageState& state, double limit) {
-  auto total = torch::zeros({}, torch::kDouble);
-  for (auto& [name, parameter] : state.parameters) {
-    if (parameter.grad().defined())
-      total += parameter.grad().square().sum().to(torch::kDouble).cpu();
-  }
-  const double norm = std::sqrt(total.item<double>());
-  if (limit > 0 && norm > limit) {
-    for (auto& [name, parameter] : state.parameters) {
-      if (parameter.grad().defined()) parameter.mutable_grad().mul_(limit / norm);
-    }
-  }
-  return norm;
-}
-
-// AdamW (Loshchilov & Hutter 2019), betas (0.9, 0.99), decay on matrices only.
-void UpdateParameters(StageState& state, const StageOptions& o) {
-  torch::NoGradGuard no_grad;
-  constexpr double kBeta1 = 0.9, kBeta2 = 0.99, kEps = 1e-8;
-  const auto t = static_cast<double>(state.step + 1);
-  const double rate = LearningRate(o, state.step);
-  const double ema = std::min(o.ema_decay, (1.0 + t) / (10.0 + t));
-  const double scale1 = 1.0 / (1.0 - std::pow(kBeta1, t));
-  const double scale2 = 1.0 / (1.0 - std::pow(kBeta2, t));
-  for (size_t i = 0; i < state.parameters.size(); ++i) {
-    auto& weight = state.parameters[i].second;
-    if (weight.grad().defined()) {
-      auto& m = state.first_moment[i];
-      auto& v = state.second_moment[i];
-      m.lerp_(weight.grad(), 1.0 - kBeta1);
-      v.mul_(kBeta2).addcmul_(weight.grad(), weight.grad(), 1.0 - kBeta2);
-      if (weight.dim() > 1) weight.mul_(1.0 - rate * o.weight_decay);
-      weight.addcdiv_(m, (v * scale2).sqrt_().add_(kEps), -rate * scale1);
-      weight.mutable_grad() = torch::Tensor();
-    }
-    state.ema[i].lerp_(weight, 1.0 - ema);
-  }
-}
 
 // Running means between log lines, the curves for the picture, and the event file.
 class StageLog {
@@ -196,40 +75,40 @@ class StageLog {
   int64_t count_ = 0;
 };
 
-absl::Status TrainLoop(StageState& state, const StageRun& run, const std::string& state_path) {
-  if (run.prepare && state.step < run.options.steps) run.prepare();
+absl::Status TrainLoop(StageOptimizer& optimizer, const StageRun& run,
+                       const std::string& state_path) {
+  if (run.prepare && optimizer.step() < run.options.steps) run.prepare();
   GWM_ASSIGN_OR_RETURN(auto log, StageLog::Create(run));
   std::unique_ptr<io::Progress> progress;
   if (!run.quiet) {
     progress = std::make_unique<io::Progress>(io::ProgressOptions{
-        .label = "training " + run.name, .total = run.options.steps, .initial = state.step});
+        .label = "training " + run.name, .total = run.options.steps, .initial = optimizer.step()});
   }
   std::string note;
-  while (state.step < run.options.steps) {
-    const auto update = ShardedGradients(state.Weights(), run.options.shards, [&](int64_t shard) {
-      auto generator = StepGenerator(run.seed, run.name, state.step, shard);
-      return run.loss(state.step, generator);
+  while (optimizer.step() < run.options.steps) {
+    const int64_t step = optimizer.step();
+    const auto update = ShardedGradients(optimizer.weights(), run.options.shards, [&](int64_t s) {
+      auto generator = StepGenerator(run.seed, run.name, step, s);
+      return run.loss(step, generator);
     });
     if (!std::isfinite(update.terms.front().second)) {
       return absl::InternalError(
-          absl::StrCat("training ", run.name, ": the loss is not finite at update ", state.step));
+          absl::StrCat("training ", run.name, ": the loss is not finite at update ", step));
     }
-    state.SetGradients(update.gradients);
-    log.Add(update.terms, ClipGradients(state, run.options.clip_norm));
-    UpdateParameters(state, run.options);
-    ++state.step;
-    if (state.step % run.log_every == 0) {
-      GWM_ASSIGN_OR_RETURN(note, log.Flush(state.step, update.terms.front().first));
+    log.Add(update.terms, optimizer.Update(update.gradients));
+    const int64_t done = optimizer.step();
+    if (done % run.log_every == 0) {
+      GWM_ASSIGN_OR_RETURN(note, log.Flush(done, update.terms.front().first));
     }
-    if (progress) progress->Update(state.step, note);
-    if (state.step % run.save_every == 0) {
-      GWM_RETURN_IF_ERROR(SaveState(state_path, state));
+    if (progress) progress->Update(done, note);
+    if (done % run.save_every == 0) {
+      GWM_RETURN_IF_ERROR(optimizer.SaveState(state_path));
       GWM_RETURN_IF_ERROR(log.WritePicture());
     }
   }
   if (progress) progress->Finish(note);
   GWM_RETURN_IF_ERROR(log.WritePicture());
-  return SaveState(state_path, state);
+  return optimizer.SaveState(state_path);
 }
 
 }  // namespace
@@ -250,19 +129,16 @@ absl::Status RunStage(torch::nn::Module& module, const StageRun& run) {
   }
   GWM_RETURN_IF_ERROR(io::MakeDirectories(run.state_dir));
   const std::string state_path = absl::StrCat(run.state_dir, "/", run.name, ".state.safetensors");
-  StageState state(module);
+  StageOptimizer optimizer(module, o);
   if (std::filesystem::exists(state_path)) {
-    GWM_RETURN_IF_ERROR(LoadState(state_path, state));
+    GWM_RETURN_IF_ERROR(optimizer.LoadState(state_path));
     if (!run.quiet)
-      LogInfo(absl::StrCat("training ", run.name, ": going on at update ", state.step));
+      LogInfo(absl::StrCat("training ", run.name, ": going on at update ", optimizer.step()));
   }
   module.train();
   const ShardThreads threads(o.shards);
-  if (state.step < run.options.steps) GWM_RETURN_IF_ERROR(TrainLoop(state, run, state_path));
-  torch::NoGradGuard no_grad;
-  for (size_t i = 0; i < state.parameters.size(); ++i) {
-    state.parameters[i].second.copy_(state.ema[i]);
-  }
+  if (optimizer.step() < o.steps) GWM_RETURN_IF_ERROR(TrainLoop(optimizer, run, state_path));
+  optimizer.KeepAverages();
   module.eval();
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include "engine/train/losses.h"
 #include "engine/train/random.h"
 #include "engine/train/stages.h"
+#include "engine/train/update_loss.h"
 
 namespace gwm {
 namespace {
@@ -143,16 +144,21 @@ LossTerms SetLoss(Tokenizer& tokenizer, const ModelConfig& config, const VaeBatc
 
 }  // namespace
 
+LossTerms TokenizerLoss(WorldModel& model, const Dataset& data, const TrainOptions& options,
+                        int64_t rows, torch::Generator& g) {
+  const int64_t per_group = std::max<int64_t>(1, options.vae_loss.frames_per_reset);
+  const int64_t groups = std::max<int64_t>(1, rows / per_group);
+  const auto batch = DrawBatch(data, model.config, groups, per_group, g, model.device());
+  auto* grid = dynamic_cast<GridTokenizer*>(model.tokenizer.get());
+  return grid != nullptr ? GridLoss(*grid, model.config, batch, options.vae_loss, g)
+                         : SetLoss(*model.tokenizer, model.config, batch, options.vae_loss, g);
+}
+
 absl::Status TrainTokenizer(WorldModel& model, const Dataset& data, const TrainOptions& options,
                             const StagePaths& paths) {
-  const int64_t per_group = std::max<int64_t>(1, options.vae_loss.frames_per_reset);
-  const int64_t groups = std::max<int64_t>(1, options.vae.batch / options.vae.shards / per_group);
   auto run = RunOf("vae", options.vae, options, paths);
-  auto* grid = dynamic_cast<GridTokenizer*>(model.tokenizer.get());
   run.loss = [&](int64_t, torch::Generator& g) {
-    const auto batch = DrawBatch(data, model.config, groups, per_group, g, model.device());
-    return grid != nullptr ? GridLoss(*grid, model.config, batch, options.vae_loss, g)
-                           : SetLoss(*model.tokenizer, model.config, batch, options.vae_loss, g);
+    return TokenizerLoss(model, data, options, options.vae.batch / options.vae.shards, g);
   };
   return RunStage(*model.tokenizer, run);
 }
