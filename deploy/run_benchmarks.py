@@ -1,52 +1,24 @@
-"""Runs every benchmark program (build/<preset>/bench/*), keeps its JSON and prints one table."""
+#!/usr/bin/env python3
+"""Runs the benchmarks of tests/bench: `run_benchmarks.py --help`."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
-
-def run_program(program: Path, report: Path) -> list[dict[str, object]]:
-    """The rows of one google-benchmark program. Raises CalledProcessError when it fails."""
-    environment = dict(os.environ, OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
-    subprocess.run(
-        [
-            str(program),
-            f"--benchmark_out={report}",
-            "--benchmark_out_format=json",
-            "--benchmark_format=console",
-        ],
-        check=True,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
-    rows: list[dict[str, object]] = json.loads(report.read_text())["benchmarks"]
-    return rows
+ROOT = Path(__file__).resolve().parent.parent
+# Read by OpenMP and MKL while they are loaded.
+THREADS = str(min(2, os.cpu_count() or 1))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", type=Path, default=Path("build/release"), help="build folder")
-    parser.add_argument("--out", type=Path, default=Path("build/bench"), help="where the JSON files go")
-    options = parser.parse_args()
-    folder = options.build / "bench"
-    programs = sorted(path for path in folder.glob("*") if path.is_file() and os.access(path, os.X_OK))
-    if not programs:
-        print(f"no benchmark programs in {folder}")
-        return 0
-    options.out.mkdir(parents=True, exist_ok=True)
-    for program in programs:
-        report = options.out / f"{program.name}.json"
-        for row in run_program(program, report):
-            time = float(str(row["real_time"]))
-            print(f"{program.name:24} {row['name']!s:48} {time:12.1f} {row['time_unit']}")
-        print(f"{report}")
-    return 0
+def main() -> None:
+    """Replaces this process's path and settings, then becomes `python -m bench`."""
+    sys.path[:0] = [str(ROOT / path) for path in ("tests", "build/bench-python")]
+    os.environ.update(OMP_NUM_THREADS=THREADS, MKL_NUM_THREADS=THREADS)
+    runpy.run_module("bench", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
