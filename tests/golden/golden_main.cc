@@ -21,8 +21,8 @@ using Registry = std::map<std::string, Op>;
 
 Registry AllOps() {
   Registry registry;
-  for (const std::vector<Op>& group :
-       {DitOps(), DiffusionOps(), EncoderOps(), PointOps(), RenderOps(), LayerOps(), FileOps()}) {
+  for (const std::vector<Op>& group : {DitOps(), DiffusionOps(), EncoderOps(), PointOps(),
+                                       RenderOps(), LayerOps(), FileOps(), RlOps()}) {
     for (const Op& op : group) registry[op.name] = op;
   }
   return registry;

@@ -79,6 +79,11 @@ RULES = (
     ),
     Rule("clients/cpp", forbidden=(TORCH, CUDA), reason="the C++ client library has no Torch"),
     Rule(
+        "clients/rl",
+        allowed=(r"clients/rl/", r"engine/io/", TORCH, ABSL, STD),
+        reason="learners know no wire",
+    ),
+    Rule(
         "clients/cpp/include",
         allowed=(r"gwm/(?!v1/)", STD),
         reason="installed headers need the standard library only",

@@ -19,7 +19,7 @@ def test_only_the_translator_knows_both_wire_and_engine() -> None:
     assert check_translator(ROOT) == []
 
 
-@pytest.mark.parametrize("folder", ["kernels", "engine", "engine/api", "server", "clients/cpp"])
+@pytest.mark.parametrize("folder", ["kernels", "engine", "engine/api", "server", "clients/cpp", "clients/rl"])
 def test_the_checked_folders_hold_sources(folder: str) -> None:
     assert len(sources_below(ROOT, folder)) > 1
 
@@ -47,6 +47,9 @@ WRONG = [
     ("server/session", '#include "engine/runtime/world.h"'),
     ("server/session", "#include WORLD_HEADER"),
     ("clients/rl", '#include "engine/api/world.h"'),
+    ("clients/rl", "#include <grpcpp/channel.h>"),
+    ("clients/rl", '#include "gwm/v1/simulator.pb.h"'),
+    ("clients/rl", '#include "gwm/client.h"'),
     ("clients/cpp/src", '#include "server/convert/tensor.h"'),
     ("clients/cpp/src", "#include <torch/torch.h>"),
     ("clients/cpp/include/gwm", '#include "gwm/v1/simulator.pb.h"'),
@@ -76,7 +79,7 @@ RIGHT = [
     ),
     ("server/session", '#include "engine/api/world.h"\n#include "engine/io/episode.h"'),
     ("clients/cpp/bin", '#include "gwm/client.h"\n#include "engine/io/episode.h"'),
-    ("clients/rl", "#include <torch/torch.h>"),
+    ("clients/rl", '#include <torch/torch.h>\n#include "engine/io/file.h"\n#include "clients/rl/batch.h"'),
 ]
 
 
