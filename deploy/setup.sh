@@ -30,7 +30,7 @@ runtime_packages=(ca-certificates libgrpc++1.51 libprotobuf32 libabsl20220623
 python_packages=(python3 python3-venv libosmesa6)
 build_packages=(g++ cmake make ninja-build ccache git pkg-config libgrpc++-dev protobuf-compiler-grpc protobuf-compiler
   libprotobuf-dev libabsl-dev prometheus-cpp-dev libspdlog-dev nlohmann-json3-dev libpng-dev libzstd-dev zlib1g-dev
-  libgtest-dev libgmock-dev libbenchmark-dev libnanoflann-dev clang-format clang-tidy shellcheck)
+  libgtest-dev libgmock-dev libbenchmark-dev libnanoflann-dev valgrind clang-format clang-tidy shellcheck)
 
 missing_packages() {
   local package

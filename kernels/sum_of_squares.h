@@ -18,10 +18,10 @@ GWM_HOST_DEVICE float SumOfSquares(const float* h, int64_t width) {
     for (int64_t l = 0; l < kPartials; ++l) partial[l] += h[j + l] * h[j + l];
   }
   for (int64_t l = 0; j < width; ++j, ++l) partial[l] += h[j] * h[j];
-  for (int64_t half = kPartials / 2; half >= 1; half /= 2) {
-    for (int64_t l = 0; l < half; ++l) partial[l] += partial[l + half];
-  }
-  return partial[0];
+  // Spelled out: a loop over the halves stays scalar.
+  for (int64_t l = 0; l < 8; ++l) partial[l] += partial[l + 8];
+  for (int64_t l = 0; l < 4; ++l) partial[l] += partial[l + 4];
+  return (partial[0] + partial[2]) + (partial[1] + partial[3]);
 }
 
 }  // namespace gwm::kernels
