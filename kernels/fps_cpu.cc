@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "kernels/fps.h"
+#include "kernels/fps_buckets.h"
 #include "kernels/parallel.h"
 
 namespace gwm::kernels {
@@ -21,7 +22,8 @@ int64_t PaddedPoints(int64_t n) { return (n + kFpsChunk - 1) / kFpsChunk * kFpsC
 
 int64_t FloatsPerCloud(const FpsArgs& args) {
   const int64_t stride = PaddedPoints(args.num_points);
-  return stride * (args.dims + 1) + stride / kFpsChunk + args.dims;
+  const int64_t brute = stride * (args.dims + 1) + stride / kFpsChunk + args.dims;
+  return args.dims == 3 ? std::max(brute, FpsBucketScratchFloats(args.num_points)) : brute;
 }
 
 // The lowest index of the largest distance.
@@ -31,15 +33,9 @@ int64_t FirstFarthest(const float* distance, const float* chunk_max, int64_t chu
   return chunk * kFpsChunk + (std::find(begin, begin + kFpsChunk, chunk_max[chunk]) - begin);
 }
 
-void SampleCloud(const FpsArgs& args, int64_t cloud, float* scratch, SimdLevel simd) {
-  const int64_t length = args.lengths ? args.lengths[cloud] : args.num_points;
-  const int64_t wanted = args.counts ? args.counts[cloud] : args.num_samples;
-  const int64_t count = std::min(length, wanted);
-  int64_t* indices = args.indices + cloud * args.num_samples;
-  std::fill(indices + count, indices + args.num_samples, int64_t{-1});
-  if (count <= 0) return;
-
-  const float* points = args.points + cloud * args.num_points * args.dims;
+// points [length, D], indices [count]
+void SampleByBruteForce(const FpsArgs& args, const float* points, int64_t length, int64_t count,
+                        float* scratch, SimdLevel simd, int64_t* indices) {
   const int64_t stride = PaddedPoints(length);
   float* columns = scratch;
   float* distance = columns + args.dims * stride;
@@ -59,6 +55,22 @@ void SampleCloud(const FpsArgs& args, int64_t cloud, float* scratch, SimdLevel s
     std::copy_n(points + indices[k - 1] * args.dims, args.dims, center);
     relax(columns, stride, args.dims, center, distance, chunk_max);
     indices[k] = FirstFarthest(distance, chunk_max, stride / kFpsChunk);
+  }
+}
+
+void SampleCloud(const FpsArgs& args, int64_t cloud, float* scratch, SimdLevel simd) {
+  const int64_t length = args.lengths ? args.lengths[cloud] : args.num_points;
+  const int64_t wanted = args.counts ? args.counts[cloud] : args.num_samples;
+  const int64_t count = std::min(length, wanted);
+  int64_t* indices = args.indices + cloud * args.num_samples;
+  std::fill(indices + count, indices + args.num_samples, int64_t{-1});
+  if (count <= 0) return;
+
+  const float* points = args.points + cloud * args.num_points * args.dims;
+  if (args.dims == 3 && FpsBucketsPay(length, count)) {
+    SampleByBuckets(points, length, args.start, count, scratch, simd, indices);
+  } else {
+    SampleByBruteForce(args, points, length, count, scratch, simd, indices);
   }
 }
 

@@ -28,8 +28,10 @@ struct NearestArgs {
       nullptr;  // out [B, N] lowest index on ties; -1 beyond the length or without targets
 };
 
-// Brute force up to a few thousand targets, a k-d tree above that: same answers, bit for bit.
-// Memory O(M D).
+// Small clouds by brute force, O(N M D). Others along a Z curve (of the first three columns) with
+// boxes over the targets: the same answers, bit for bit, in about O((N + M) D) for clouds that lie
+// close to each other; far from the targets, or in many dimensions, more boxes must be opened.
+// Memory O((N + M) D).
 KernelStatus NearestNeighbours(const NearestArgs& args, const CpuContext& cpu = {});
 
 // The same with device pointers; brute force.

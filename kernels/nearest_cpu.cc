@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "kernels/nearest.h"
-#include "kernels/nearest_tree.h"
+#include "kernels/nearest_leaves.h"
 #include "kernels/parallel.h"
 
 #define GWM_SIMD_BODY "kernels/nearest_body.inc"
@@ -12,60 +12,53 @@
 namespace gwm::kernels {
 namespace {
 
-// Up to this many targets one linear scan beats building a tree.
-constexpr int64_t kBruteForceTargets = 2048;
-constexpr int64_t kLeafTargets = 64;
-constexpr int64_t kQueryGrain = 128;
+// Sixteen queries at a time; a few groups more than threads keep both busy to the end.
+constexpr int64_t kGroupGrain = 32;
 
-using ScanFunction = void (*)(const TargetColumns&, int64_t, int64_t, const float*, NearestTarget*);
-
-float SquaredDistance(const float* a, const float* b, int64_t dims) {
-  float sum = (a[0] - b[0]) * (a[0] - b[0]);
-  for (int64_t d = 1; d < dims; ++d) sum = sum + (a[d] - b[d]) * (a[d] - b[d]);
-  return sum;
+// Sorting costs about as much per point as this many distances.
+constexpr int64_t kPairsPerSortedPoint = 300;
+bool BruteForcePays(int64_t queries, int64_t targets) {
+  return queries * targets <= (queries + targets) * kPairsPerSortedPoint;
 }
 
-// Depth first, the nearer child first; a node at exactly the best distance is still visited for its
-// lower ids.
-void Search(const NearestTree& tree, ScanFunction scan, const float* query,
-            NearestTarget* nearest) {
-  struct Entry {
-    int32_t node;
-    float bound;
-  };
-  Entry stack[64];
-  int depth = 0;
-  stack[depth++] = {0, 0.0f};
-  const TargetColumns columns = tree.columns();
-  while (depth > 0) {
-    const Entry entry = stack[--depth];
-    if (entry.bound > nearest->sqdist) continue;
-    const NearestTree::Node& node = tree.nodes()[entry.node];
-    if (node.left_child < 0) {
-      scan(columns, node.begin, node.end, query, nearest);
-      continue;
+// What one cloud needs beside its outputs; reused between clouds.
+struct Workspace {
+  PointSorter query_sorter;
+  PointSorter target_sorter;
+  BoxLevels boxes;
+};
+
+void SearchCloud(const NearestArgs& args, int64_t cloud, const CpuContext& cpu, Workspace* work) {
+  const int64_t num_targets = args.target_lengths ? args.target_lengths[cloud] : args.num_targets;
+  int64_t num_queries = args.query_lengths ? args.query_lengths[cloud] : args.num_queries;
+  if (num_targets == 0) num_queries = 0;
+  float* sqdist = args.sqdist + cloud * args.num_queries;
+  int64_t* index = args.index + cloud * args.num_queries;
+  std::fill(sqdist + num_queries, sqdist + args.num_queries, 0.0f);
+  std::fill(index + num_queries, index + args.num_queries, int64_t{-1});
+  if (num_queries == 0) return;
+
+  const bool brute = BruteForcePays(num_queries, num_targets);
+  const auto order = brute ? PointSorter::Order::kRows : PointSorter::Order::kMorton;
+  SortedPoints queries, targets;
+  std::vector<BoxLevel> no_boxes;
+  ParallelFor(brute ? nullptr : cpu.pool, 2, 1, [&](int64_t part, int64_t) {
+    if (part == 0) {
+      targets = work->target_sorter.Sort(args.targets + cloud * args.num_targets * args.dims,
+                                         num_targets, args.dims, order, cpu.simd);
+      if (!brute) work->boxes.Build(targets, cpu.simd);
+    } else {
+      queries = work->query_sorter.Sort(args.queries + cloud * args.num_queries * args.dims,
+                                        num_queries, args.dims, order, cpu.simd);
     }
-    Entry near = {node.left_child, tree.LowerBound(node.left_child, query)};
-    Entry far = {node.left_child + 1, tree.LowerBound(node.left_child + 1, query)};
-    if (far.bound < near.bound) std::swap(near, far);
-    stack[depth++] = far;
-    stack[depth++] = near;
-  }
-}
-
-void SearchRows(const NearestArgs& args, const NearestTree& tree, const float* targets,
-                int64_t cloud, int64_t begin, int64_t end, ScanFunction scan) {
-  const float* queries = args.queries + cloud * args.num_queries * args.dims;
-  NearestTarget nearest = {0.0f, 0};
-  for (int64_t i = begin; i < end; ++i) {
-    const float* query = queries + i * args.dims;
-    // The answer of the query before it is a good first bound when neighbours in memory are
-    // neighbours in space.
-    nearest.sqdist = SquaredDistance(query, targets + nearest.id * args.dims, args.dims);
-    Search(tree, scan, query, &nearest);
-    args.sqdist[cloud * args.num_queries + i] = nearest.sqdist;
-    args.index[cloud * args.num_queries + i] = nearest.id;
-  }
+  });
+  const auto search = GWM_SIMD_CALL(cpu.simd, SearchGroups);
+  ParallelFor(cpu.pool, queries.stride / kLeafTargets, kGroupGrain,
+              [&](int64_t begin, int64_t end) {
+                std::vector<float> buffer(18 * args.dims);
+                search(queries, targets, brute ? no_boxes : work->boxes.levels(), begin, end,
+                       buffer.data(), sqdist, index);
+              });
 }
 
 bool Valid(const NearestArgs& args) {
@@ -100,23 +93,14 @@ void BackwardCloud(const NearestBackwardArgs& args, int64_t cloud) {
 
 KernelStatus NearestNeighbours(const NearestArgs& args, const CpuContext& cpu) {
   if (!Valid(args)) return KernelStatus::kInvalidArgument;
-  const ScanFunction scan = GWM_SIMD_CALL(cpu.simd, ScanRange);
-  NearestTree tree;
-  for (int64_t b = 0; b < args.batch; ++b) {
-    const int64_t num_targets = args.target_lengths ? args.target_lengths[b] : args.num_targets;
-    int64_t num_queries = args.query_lengths ? args.query_lengths[b] : args.num_queries;
-    if (num_targets == 0) num_queries = 0;
-    const int64_t row = b * args.num_queries;
-    std::fill(args.sqdist + row + num_queries, args.sqdist + row + args.num_queries, 0.0f);
-    std::fill(args.index + row + num_queries, args.index + row + args.num_queries, int64_t{-1});
-    if (num_queries == 0) continue;
-    const float* targets = args.targets + b * args.num_targets * args.dims;
-    tree.Build(targets, num_targets, args.dims,
-               num_targets <= kBruteForceTargets ? num_targets : kLeafTargets);
-    ParallelFor(cpu.pool, num_queries, kQueryGrain, [&](int64_t begin, int64_t end) {
-      SearchRows(args, tree, targets, b, begin, end, scan);
-    });
-  }
+  // One thread per cloud costs less waiting than all threads at each cloud.
+  const bool by_cloud = cpu.pool != nullptr && args.batch >= 2 * cpu.pool->threads();
+  const CpuContext inner = {.simd = cpu.simd, .pool = by_cloud ? nullptr : cpu.pool};
+  const int64_t grain = by_cloud ? 1 : std::max<int64_t>(1, args.batch);
+  ParallelFor(by_cloud ? cpu.pool : nullptr, args.batch, grain, [&](int64_t begin, int64_t end) {
+    Workspace work;
+    for (int64_t b = begin; b < end; ++b) SearchCloud(args, b, inner, &work);
+  });
   return KernelStatus::kOk;
 }
 

@@ -25,7 +25,7 @@ TIMEOUT_S = 300.0
 FUNCTIONS = {
     "fps": "GwmBenchFps",
     "nearest": "GwmBenchNearest",
-    "nearest_tree": "GwmBenchNearest",
+    "nearest_boxes": "GwmBenchNearest",
     "nearest_backward": "GwmBenchNearestBackward",
     "render": "GwmBenchRender",
     "render_backward": "GwmBenchRenderBackward",

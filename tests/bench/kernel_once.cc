@@ -1,7 +1,7 @@
 // Runs one CPU kernel once on fixed inputs, on one thread at the AVX2 level (what valgrind knows):
 // check_instructions.py counts the instructions of the GwmBench... function named by the kernel.
 //
-//   kernel_once fps|nearest|nearest_tree|nearest_backward|render|render_backward|norm_modulate
+//   kernel_once fps|nearest|nearest_boxes|nearest_backward|render|render_backward|norm_modulate
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -99,7 +99,7 @@ int main(int argc, char** argv) {
   const std::map<std::string, std::function<void(GwmBenchContext*)>> kernels = {
       {"fps", Fps},
       {"nearest", [](GwmBenchContext* context) { Nearest(context, kBrutePoints); }},
-      {"nearest_tree", [](GwmBenchContext* context) { Nearest(context, kTreePoints); }},
+      {"nearest_boxes", [](GwmBenchContext* context) { Nearest(context, kTreePoints); }},
       {"nearest_backward", [](GwmBenchContext* context) { Nearest(context, kBrutePoints); }},
       {"render", Render},
       {"render_backward", Render},

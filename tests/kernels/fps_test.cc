@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "kernels/parallel.h"
@@ -83,6 +85,66 @@ TEST(FpsTest, TakesTheLowestIndexOnExactTies) {
   for (const SimdLevel level : SupportedSimdLevels()) {
     EXPECT_EQ(Sample(OneCloud(grid.data(), 64, 3, 30), {.simd = level}),
               Oracle(grid.data(), 64, 3, 30));
+  }
+}
+
+// What boxes of neighbouring points could get wrong: [n, 3] each, large enough for them.
+std::vector<std::pair<const char*, std::vector<float>>> HardClouds(int64_t n) {
+  Lcg lcg(41);
+  std::vector<std::pair<const char*, std::vector<float>>> clouds;
+  clouds.emplace_back("uniform", UniformFloats(&lcg, n * 3, -1, 1));
+  std::vector<float> lattice(n * 3), line(n * 3, 0.5f), outliers, doubled, huge;
+  for (float& x : lattice) x = std::floor(lcg.Uniform(0, 9));
+  for (int64_t i = 0; i < n; ++i) line[i * 3 + 1] = lcg.Uniform(-2, 2);
+  outliers = UniformFloats(&lcg, n * 3, 0, 1);
+  for (int64_t i = 0; i < n; i += n / 5) outliers[i * 3 + 2] = lcg.Uniform(-1e6f, 1e6f);
+  doubled = UniformFloats(&lcg, n * 3, 0, 1);
+  std::copy(doubled.begin(), doubled.begin() + n / 2 * 3, doubled.end() - n / 2 * 3);
+  huge = UniformFloats(&lcg, n * 3, -3e38f, 3e38f);
+  clouds.emplace_back("lattice with many ties", lattice);
+  clouds.emplace_back("line", line);
+  clouds.emplace_back("far outliers", outliers);
+  clouds.emplace_back("every point twice", doubled);
+  clouds.emplace_back("distances that overflow", huge);
+  clouds.emplace_back("one point only", std::vector<float>(n * 3, 0.25f));
+  return clouds;
+}
+
+TEST(FpsTest, EqualsTheOracleOnCloudsLargeEnoughForBuckets) {
+  for (const int64_t n : {2048, 2817}) {
+    for (const auto& [name, points] : HardClouds(n)) {
+      const std::vector<int64_t> want = Oracle(points.data(), n, 3, 900, 7);
+      for (const SimdLevel level : SupportedSimdLevels()) {
+        FpsArgs args = OneCloud(points.data(), n, 3, 900);
+        args.start = 7;
+        EXPECT_EQ(Sample(args, {.simd = level}), want) << SimdLevelName(level) << ", " << name;
+      }
+    }
+  }
+}
+
+TEST(FpsTest, SamplesEveryPointOfACloudInBuckets) {
+  Lcg lcg(43);
+  const std::vector<float> points = UniformFloats(&lcg, 2100 * 3, 0, 1);
+  EXPECT_EQ(Sample(OneCloud(points.data(), 2100, 3, 2100)), Oracle(points.data(), 2100, 3, 2100));
+}
+
+TEST(FpsTest, ServesBucketsAndBruteForceInOneBatchWithAnyThreads) {
+  Lcg lcg(47);
+  const std::vector<float> points = UniformFloats(&lcg, 3 * 3000 * 3, 0, 1);
+  const std::vector<int64_t> lengths = {3000, 40, 2500}, counts = {200, 200, 150};
+  FpsArgs args = OneCloud(points.data(), 3000, 3, 200);
+  args.batch = 3;
+  args.lengths = lengths.data();
+  args.counts = counts.data();
+  ThreadPool pool(2);
+  const std::vector<int64_t> got = Sample(args);
+  EXPECT_EQ(got, Sample(args, {.pool = &pool}));
+  for (int64_t b = 0; b < 3; ++b) {
+    const int64_t count = std::min(lengths[b], counts[b]);
+    std::vector<int64_t> want = Oracle(points.data() + b * 9000, lengths[b], 3, count);
+    want.resize(200, -1);
+    EXPECT_EQ(std::vector<int64_t>(got.begin() + b * 200, got.begin() + (b + 1) * 200), want);
   }
 }
 

@@ -70,13 +70,14 @@ NearestArgs OneCloud(const float* queries, int64_t n, const float* targets, int6
 
 TEST(NearestTest, EqualsTheOracleAtEveryLevelForRaggedSizesAndMisalignedStarts) {
   for (const int64_t dims : {1, 3, 14}) {
-    for (const int64_t m : {1, 15, 16, 17, 65, 2048, 2049, 3000}) {
+    for (const int64_t m : {1, 15, 16, 17, 65, 2048, 2049, 5000}) {
+      const int64_t n = m < 2048 ? 70 : 701;  // the large ones go through the tree
       Lcg lcg(static_cast<uint64_t>(m * 7 + dims));
-      Misaligned queries(UniformFloats(&lcg, 70 * dims, -1, 1));
+      Misaligned queries(UniformFloats(&lcg, n * dims, -1, 1));
       Misaligned targets(UniformFloats(&lcg, m * dims, -1, 1));
-      const Nearest want = Oracle(queries.data(), 70, targets.data(), m, dims);
+      const Nearest want = Oracle(queries.data(), n, targets.data(), m, dims);
       for (const SimdLevel level : SupportedSimdLevels()) {
-        const NearestArgs args = OneCloud(queries.data(), 70, targets.data(), m, dims);
+        const NearestArgs args = OneCloud(queries.data(), n, targets.data(), m, dims);
         EXPECT_EQ(FindNearest(args, {.simd = level}), want)
             << SimdLevelName(level) << " m=" << m << " dims=" << dims;
       }
@@ -93,10 +94,21 @@ TEST(NearestTest, TakesTheLowestIndexOnTiesInTheTreeToo) {
     }
   }
   Lcg lcg(3);
-  std::vector<float> queries(300 * 3);
+  std::vector<float> queries(900 * 3);
   for (float& x : queries) x = std::floor(lcg.Uniform(0, 31)) * 0.5f;
-  EXPECT_EQ(FindNearest(OneCloud(queries.data(), 300, targets.data(), 8192, 3)),
-            Oracle(queries.data(), 300, targets.data(), 8192, 3));
+  const Nearest want = Oracle(queries.data(), 900, targets.data(), 8192, 3);
+  for (const SimdLevel level : SupportedSimdLevels()) {
+    const NearestArgs args = OneCloud(queries.data(), 900, targets.data(), 8192, 3);
+    EXPECT_EQ(FindNearest(args, {.simd = level}), want) << SimdLevelName(level);
+  }
+}
+
+TEST(NearestTest, FindsTheLowestIndexOfEqualAndOverflowingDistances) {
+  const std::vector<float> queries(1000 * 3, 3e38f), targets(3000 * 3, -3e38f);
+  EXPECT_EQ(FindNearest(OneCloud(queries.data(), 1000, targets.data(), 3000, 3)).index,
+            std::vector<int64_t>(1000, 0));
+  EXPECT_EQ(FindNearest(OneCloud(targets.data(), 1000, targets.data(), 3000, 3)),
+            (Nearest{std::vector<float>(1000, 0), std::vector<int64_t>(1000, 0)}));
 }
 
 TEST(NearestTest, SearchesTightClustersAndFarQueriesExactly) {
@@ -106,9 +118,14 @@ TEST(NearestTest, SearchesTightClustersAndFarQueriesExactly) {
     const float center = static_cast<float>(i % 3) * 100.0f;
     for (int d = 0; d < 3; ++d) targets.push_back(center + lcg.Normal() * 1e-3f);
   }
-  for (int i = 0; i < 600; ++i) queries.push_back(lcg.Uniform(-500, 500));
-  EXPECT_EQ(FindNearest(OneCloud(queries.data(), 200, targets.data(), 3000, 3)),
-            Oracle(queries.data(), 200, targets.data(), 3000, 3));
+  for (int i = 0; i < 2400; ++i) queries.push_back(lcg.Uniform(-500, 500));
+  EXPECT_EQ(FindNearest(OneCloud(queries.data(), 800, targets.data(), 3000, 3)),
+            Oracle(queries.data(), 800, targets.data(), 3000, 3));
+  // Collinear targets, and queries a far outlier away from the rest.
+  for (int i = 0; i < 3000; ++i) targets[i * 3] = targets[i * 3 + 1] = 0;
+  queries[0] = 1e7f;
+  EXPECT_EQ(FindNearest(OneCloud(queries.data(), 800, targets.data(), 3000, 3)),
+            Oracle(queries.data(), 800, targets.data(), 3000, 3));
 }
 
 TEST(NearestTest, LeavesRowsBeyondTheLengthsEmpty) {
@@ -138,6 +155,12 @@ TEST(NearestTest, GivesTheSameBitsWithTwoThreads) {
   ThreadPool pool(2);
   const NearestArgs args = OneCloud(queries.data(), 2500, targets.data(), 2500, 3);
   EXPECT_EQ(FindNearest(args), FindNearest(args, {.pool = &pool}));
+  NearestArgs batch = OneCloud(queries.data(), 500, targets.data(), 500, 3);  // a thread a cloud
+  batch.batch = 5;
+  const Nearest got = FindNearest(batch, {.pool = &pool});
+  EXPECT_EQ(got, FindNearest(batch));
+  const Nearest last = Oracle(queries.data() + 4 * 1500, 500, targets.data() + 4 * 1500, 500, 3);
+  EXPECT_EQ(std::vector<int64_t>(got.index.end() - 500, got.index.end()), last.index);
 }
 
 TEST(NearestTest, RejectsLengthsOutsideItsContract) {
