@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/norm_modulate.h"
@@ -22,7 +23,7 @@ struct NormModulateRowArgs {
 namespace gwm::kernels {
 namespace {
 
-constexpr int64_t kRowGrain = 16;
+constexpr int64_t kValueGrain = 1 << 18;  // fewer are done before another thread wakes
 
 NormModulateRowArgs RowOf(const NormModulateArgs& args, int64_t row) {
   const int64_t at = row * args.width;
@@ -45,7 +46,8 @@ KernelStatus NormModulate(const NormModulateArgs& args, const CpuContext& cpu) {
     return KernelStatus::kInvalidArgument;
   }
   const auto normalise = GWM_SIMD_CALL(cpu.simd, NormModulateRow);
-  ParallelFor(cpu.pool, args.rows, kRowGrain, [&](int64_t begin, int64_t end) {
+  const int64_t grain = std::max<int64_t>(1, kValueGrain / args.width);
+  ParallelFor(cpu.pool, args.rows, grain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) normalise(RowOf(args, row), args.width, args.eps);
   });
   return KernelStatus::kOk;

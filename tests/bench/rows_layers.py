@@ -183,8 +183,7 @@ def measure_norm(row: str, settings: Settings, ceilings: Ceilings) -> Iterator[R
                 bytes_moved / (2 * ceilings.read_bytes),
                 "3 MB at twice the speed of memory: the level-2 cache",
             ),
-            reason="the arrays fit the cache and Torch's passes run at its speed; waking the second thread "
-            "costs as much as the work",
+            reason="3 MB of arrays, more than the level-2 cache holds: the speed of the level-3 cache",
             unit="us",
             settings=f"{kernels.level}, {THREADS} threads; torch {THREADS} threads, inference mode",
             repeats=20,

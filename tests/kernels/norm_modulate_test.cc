@@ -93,8 +93,8 @@ TEST(NormModulateTest, KeepsAZeroRowFinite) {
 }
 
 TEST(NormModulateTest, GivesTheSameBitsInPlaceAndWithTwoThreads) {
-  const int64_t rows = 50, width = 40;
-  const Inputs in = MakeInputs(rows, width, 10);
+  const int64_t rows = 16000, width = 40;
+  const Inputs in = MakeInputs(rows, width, 3200);
   std::vector<float> residual(rows * width), out(rows * width), in_place = in.x, out2(rows * width);
   NormModulateArgs args = ArgsOf(in, rows, width, 5);
   args.residual = residual.data();
