@@ -40,25 +40,24 @@ void SearchCloud(const NearestArgs& args, int64_t cloud, const CpuContext& cpu, 
 
   const bool brute = BruteForcePays(num_queries, num_targets);
   const auto order = brute ? PointSorter::Order::kRows : PointSorter::Order::kMorton;
-  SortedPoints queries, targets;
-  std::vector<BoxLevel> no_boxes;
+  const std::vector<BoxLevel> no_boxes;
+  NearestSearch search = {
+      .levels = brute ? &no_boxes : &work->boxes.levels(), .sqdist = sqdist, .index = index};
   ParallelFor(brute ? nullptr : cpu.pool, 2, 1, [&](int64_t part, int64_t) {
     if (part == 0) {
-      targets = work->target_sorter.Sort(args.targets + cloud * args.num_targets * args.dims,
-                                         num_targets, args.dims, order, cpu.simd);
-      if (!brute) work->boxes.Build(targets, cpu.simd);
+      search.targets = work->target_sorter.Sort(args.targets + cloud * args.num_targets * args.dims,
+                                                num_targets, args.dims, order, cpu.simd);
+      if (!brute) work->boxes.Build(search.targets, cpu.simd);
     } else {
-      queries = work->query_sorter.Sort(args.queries + cloud * args.num_queries * args.dims,
-                                        num_queries, args.dims, order, cpu.simd);
+      search.queries = work->query_sorter.Sort(args.queries + cloud * args.num_queries * args.dims,
+                                               num_queries, args.dims, order, cpu.simd);
     }
   });
-  const auto search = GWM_SIMD_CALL(cpu.simd, SearchGroups);
-  ParallelFor(cpu.pool, queries.stride / kLeafTargets, kGroupGrain,
-              [&](int64_t begin, int64_t end) {
-                std::vector<float> buffer(18 * args.dims);
-                search(queries, targets, brute ? no_boxes : work->boxes.levels(), begin, end,
-                       buffer.data(), sqdist, index);
-              });
+  const auto answer = GWM_SIMD_CALL(cpu.simd, SearchGroups);
+  ParallelFor(cpu.pool, search.queries.stride / 16, kGroupGrain, [&](int64_t begin, int64_t end) {
+    std::vector<float> buffer(18 * args.dims);
+    answer(search, begin, end, buffer.data());
+  });
 }
 
 bool Valid(const NearestArgs& args) {

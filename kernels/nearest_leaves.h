@@ -61,6 +61,15 @@ class BoxLevels {
   std::vector<float> boxes_;
 };
 
+// One search of all queries among all targets. Without levels the targets must be in the order of
+// their rows.
+struct NearestSearch {
+  SortedPoints queries, targets;
+  const std::vector<BoxLevel>* levels;
+  float* sqdist;   // out, by original row of the query
+  int64_t* index;  // out, by original row of the query
+};
+
 }  // namespace gwm::kernels
 
 #endif  // GWM_KERNELS_NEAREST_LEAVES_H_
