@@ -90,10 +90,14 @@ absl::StatusOr<std::vector<LatentSequence>> FromFile(const io::TensorFile& file)
 
 }  // namespace
 
+int64_t SequencesPerEpisode(const ModelConfig& config) {
+  return config.tokenizer.kind == "set" ? kSetSegments : 1;
+}
+
 std::vector<LatentSequence> EncodeEpisode(const WorldModel& model, const Dataset& dataset,
                                           size_t episode) {
   torch::NoGradGuard no_grad;
-  const int64_t segments = model.config.tokenizer.kind == "set" ? kSetSegments : 1;
+  const int64_t segments = SequencesPerEpisode(model.config);
   std::vector<LatentSequence> sequences;
   for (int64_t s = 0; s < segments; ++s) {
     const int64_t first = s * dataset.episodes[episode].frames() / segments;

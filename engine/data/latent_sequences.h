@@ -19,6 +19,8 @@ struct LatentSequence {
   int64_t frames() const { return latents.size(0); }
 };
 
+// Sequences that EncodeEpisode makes of an episode: one, or one for each of a few reset frames.
+int64_t SequencesPerEpisode(const ModelConfig& config);
 // Encodes one episode (posterior means, no gradient), as EncodeDataset does.
 std::vector<LatentSequence> EncodeEpisode(const WorldModel& model, const Dataset& dataset,
                                           size_t episode);

@@ -52,8 +52,7 @@ OnlineTrainer::OnlineTrainer(TrainerOrigin origin, const TrainOptions& options, 
 absl::Status OnlineTrainer::AddEpisode(const io::Episode& episode) {
   GWM_RETURN_IF_ERROR(io::CheckEpisode(episode));
   GWM_RETURN_IF_ERROR(CheckFits(episode, "the episode", model_->config));
-  // The set tokenizer cuts an episode into parts.
-  const int64_t least = LeastFrames(options_) * (model_->config.tokenizer.kind == "set" ? 3 : 1);
+  const int64_t least = LeastFrames(options_) * SequencesPerEpisode(model_->config);
   if (episode.frames() < least) {
     return absl::InvalidArgumentError(absl::StrCat("the episode has ", episode.frames(),
                                                    " frames; training takes ", least, " or more"));
@@ -160,9 +159,7 @@ absl::Status OnlineTrainer::TrainOn(TrainPart part, Learner& learner, int64_t mi
   const LossTerms terms = LossOf(part, rows, generator);
   AddTerms(terms, share, learner.terms);
   if (!std::isfinite(learner.terms.front().second)) {
-    learner.gradients.clear();
-    learner.terms.clear();
-    learner.micro_batches = 0;
+    learner.GiveUpUpdate();
     return absl::InternalError(absl::StrCat("training ", NameOf(part),
                                             ": the loss is not finite at update ",
                                             learner.optimizer.step()));
@@ -263,13 +260,21 @@ absl::Status OnlineTrainer::LoadState(const std::string& dir) {
       GWM_ASSIGN_OR_RETURN(const HostTensor* found, file.Find(name, DType::kF32, 1));
       *tensor = ToTorch(*found, model_->device());
     }
+    std::vector<std::pair<Learner*, StageOptimizer::SavedState>> parts;
     for (int i = 0; i < kTrainParts; ++i) {
       const auto part = static_cast<TrainPart>(i);
       if (!std::filesystem::exists(StatePath(dir, part))) continue;
-      GWM_RETURN_IF_ERROR(LearnerOf(part).optimizer.LoadState(StatePath(dir, part)));
+      Learner& learner = LearnerOf(part);
+      GWM_ASSIGN_OR_RETURN(auto saved, learner.optimizer.ReadState(StatePath(dir, part)));
+      parts.emplace_back(&learner, std::move(saved));
     }
+    for (auto& [learner, saved] : parts) {
+      learner->optimizer.TakeState(saved);
+      learner->GiveUpUpdate();
+    }
+    const auto measured = file.metadata.find("measured");
+    measured_ = measured != file.metadata.end() && measured->second == "1";
     model_->normalizer = normalizer;
-    measured_ = file.metadata.at("measured") == "1";
     return absl::OkStatus();
   });
 }

@@ -53,6 +53,12 @@ class OnlineTrainer : public Trainer {
     std::vector<torch::Tensor> gradients;  // sum over the micro-batches so far; undefined: 0
     std::vector<std::pair<std::string, double>> terms;
     int64_t micro_batches = 0;  // of the update that is under way
+
+    void GiveUpUpdate() {
+      gradients.clear();
+      terms.clear();
+      micro_batches = 0;
+    }
   };
 
   Learner& LearnerOf(TrainPart part);

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/status.h"
 #include "engine/base/tensor_convert.h"
-#include "engine/io/safetensors.h"
 
 namespace gwm {
 namespace {
@@ -102,21 +102,38 @@ absl::Status StageOptimizer::SaveState(const std::string& path) const {
   return io::WriteTensorFile(path, file);
 }
 
-absl::Status StageOptimizer::LoadState(const std::string& path) {
-  GWM_ASSIGN_OR_RETURN(auto file, io::ReadTensorFile(path));
+absl::StatusOr<StageOptimizer::SavedState> StageOptimizer::ReadState(
+    const std::string& path) const {
+  SavedState saved;
+  GWM_ASSIGN_OR_RETURN(saved.file, io::ReadTensorFile(path));
   absl::Status status;
   ForEach([&](const std::string& name, const torch::Tensor& x) {
-    const auto found = file.tensors.find(name);
-    if (found != file.tensors.end() && found->second.shape == x.sizes().vec()) return;
+    const auto found = saved.file.tensors.find(name);
+    if (found != saved.file.tensors.end() && found->second.shape == x.sizes().vec()) return;
     status.Update(absl::FailedPreconditionError(
         absl::StrCat("training state: ", name,
                      " is missing or has another shape; the config has changed since. ",
                      "Remove the state file to start over: ", path)));
   });
   GWM_RETURN_IF_ERROR(status);
+  const auto step = saved.file.metadata.find("step");
+  if (step == saved.file.metadata.end() || !absl::SimpleAtoi(step->second, &saved.step)) {
+    return absl::FailedPreconditionError(absl::StrCat("training state: no step in ", path));
+  }
+  return saved;
+}
+
+void StageOptimizer::TakeState(const SavedState& saved) {
   torch::NoGradGuard no_grad;
-  ForEach([&](const std::string& name, torch::Tensor x) { x.copy_(ToTorch(file.tensors[name])); });
-  step_ = std::stoll(file.metadata["step"]);
+  ForEach([&](const std::string& name, torch::Tensor x) {
+    x.copy_(ToTorch(saved.file.tensors.at(name)));
+  });
+  step_ = saved.step;
+}
+
+absl::Status StageOptimizer::LoadState(const std::string& path) {
+  GWM_ASSIGN_OR_RETURN(const SavedState saved, ReadState(path));
+  TakeState(saved);
   return absl::OkStatus();
 }
 

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/io/safetensors.h"
 #include "engine/train/options.h"
 
 namespace gwm {
@@ -32,9 +34,16 @@ class StageOptimizer {
   // The module holds the averages instead of the weights, or the other way round: twice is nothing.
   void SwapAverages();
 
-  // weight.*, m.*, v.*, ema.* and the step, as safetensors. LoadState: FailedPrecondition names
+  struct SavedState {
+    io::TensorFile file;
+    int64_t step = 0;
+  };
+  // weight.*, m.*, v.*, ema.* and the step, as safetensors. ReadState: FailedPrecondition names
   // what is missing or has another shape; NotFound, DataLoss as ReadTensorFile.
   absl::Status SaveState(const std::string& path) const;
+  absl::StatusOr<SavedState> ReadState(const std::string& path) const;
+  void TakeState(const SavedState& saved);
+  // Both at once; an error changes nothing.
   absl::Status LoadState(const std::string& path);
 
  private:

@@ -202,6 +202,19 @@ TEST_F(OnlineTrainerTest, GoesOnFromItsSavedStateBitForBit) {
   EXPECT_TRUE(Saved(*whole, "whole") == Saved(*resumed, "resumed"));
 }
 
+TEST_F(OnlineTrainerTest, AStateWithADamagedPartChangesNothing) {
+  auto trained = Open();
+  AddEpisodes(*trained);
+  TrainAll(*trained);
+  ASSERT_TRUE(trained->SaveState(folder_ / "state").ok());
+  const std::string reward = folder_ / "state/reward.state.safetensors";
+  ASSERT_TRUE(io::WriteFileAtomic(reward, io::ReadFile(reward)->substr(0, 100)).ok());
+  auto trainer = Open();
+  const std::string before = Saved(*trainer, "before");
+  EXPECT_FALSE(trainer->LoadState(folder_ / "state").ok());
+  EXPECT_TRUE(Saved(*trainer, "after") == before);
+}
+
 TEST_F(OnlineTrainerTest, AStateOfAnotherModelIsRefused) {
   auto trainer = Open();
   AddEpisodes(*trainer);
