@@ -10,6 +10,14 @@ kernels::GpuStream CurrentGpuStream(torch::Device device) {
   return static_cast<kernels::GpuStream>(backend.getStream(device).native_handle());
 }
 
+torch::Device KernelDevice(torch::Device device) {
+#ifdef GWM_HAVE_CUDA
+  return device;
+#else
+  return device.is_cuda() ? torch::Device(torch::kCPU) : device;
+#endif
+}
+
 void CheckKernel(kernels::KernelStatus status, const char* what) {
   TORCH_CHECK(status == kernels::KernelStatus::kOk, what, ": ", kernels::KernelStatusName(status));
 }

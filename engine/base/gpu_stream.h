@@ -11,6 +11,10 @@ namespace gwm {
 // Requires a CUDA device with its back end loaded.
 kernels::GpuStream CurrentGpuStream(torch::Device device);
 
+// Where the kernels take tensors of `device` from: there, or from the CPU when they were built
+// without nvcc.
+torch::Device KernelDevice(torch::Device device);
+
 // Throws c10::Error with `what` and the status's name unless it is kOk.
 void CheckKernel(kernels::KernelStatus status, const char* what);
 

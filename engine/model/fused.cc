@@ -12,7 +12,7 @@ namespace {
 // Gradients are Torch's business, and so is every other type and device.
 bool OnKernels(const torch::Tensor& x) {
   return !torch::GradMode::is_enabled() && (x.is_cpu() || x.is_cuda()) &&
-         x.scalar_type() == torch::kFloat;
+         KernelDevice(x.device()) == x.device() && x.scalar_type() == torch::kFloat;
 }
 
 const float* DataOrNull(const torch::Tensor& tensor) {

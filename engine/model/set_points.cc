@@ -86,7 +86,7 @@ torch::Tensor Places(const SceneBatch& scene, const Sight& sight, const torch::T
 }
 
 torch::Tensor SampleFarthest(const torch::Tensor& points, int64_t count) {
-  const auto clouds = points.detach().contiguous();
+  const auto clouds = points.detach().to(KernelDevice(points.device())).contiguous();
   auto index = torch::empty({clouds.size(0), count}, clouds.options().dtype(torch::kLong));
   kernels::FpsArgs args;
   args.points = clouds.const_data_ptr<float>();
@@ -101,11 +101,13 @@ torch::Tensor SampleFarthest(const torch::Tensor& points, int64_t count) {
                                                                   CurrentGpuStream(clouds.device()))
                                : kernels::FarthestPointSample(args, floats),
               "farthest point sampling");
-  return index;
+  return index.to(points.device());
 }
 
 Neighbours NearestOf(const torch::Tensor& queries, const torch::Tensor& targets) {
-  const auto q = queries.detach().contiguous(), t = targets.detach().contiguous();
+  const auto where = KernelDevice(queries.device());
+  const auto q = queries.detach().to(where).contiguous();
+  const auto t = targets.detach().to(where).contiguous();
   const Neighbours out{torch::empty({q.size(0), q.size(1)}, q.options()),
                        torch::empty({q.size(0), q.size(1)}, q.options().dtype(torch::kLong))};
   kernels::NearestArgs args;
@@ -120,7 +122,7 @@ Neighbours NearestOf(const torch::Tensor& queries, const torch::Tensor& targets)
   CheckKernel(q.is_cuda() ? kernels::NearestNeighboursCuda(args, CurrentGpuStream(q.device()))
                           : kernels::NearestNeighbours(args),
               "nearest neighbours");
-  return out;
+  return {out.sqdist.to(queries.device()), out.index.to(queries.device())};
 }
 
 torch::Tensor MeanByOwner(const torch::Tensor& x, const torch::Tensor& owner, int64_t owners) {

@@ -43,9 +43,12 @@ torch::Tensor ActivateEach(const torch::Tensor& values, Activate activate) {
   return torch::stack(scenes);
 }
 
+// All on a device of the kernels.
 RenderResult RenderActivated(const Gaussians& gaussians, const Cameras& cameras,
                              SplatOptions options) {
-  if (options.backgrounds.defined()) options.backgrounds = options.backgrounds.contiguous();
+  if (options.backgrounds.defined()) {
+    options.backgrounds = options.backgrounds.to(gaussians.device()).contiguous();
+  }
   return Rasterise(
       {.means = gaussians.means.contiguous(),
        .quats = gaussians.quats.contiguous(),
@@ -78,7 +81,9 @@ RenderResult RenderBatch(const Gaussians& gaussians, const Cameras& cameras,
                       options.backgrounds.device(), ", Gaussians on ", gaussians.device());
   }
   const Cameras per_scene = PerScene(cameras, gaussians.means.size(0));
-  return RenderActivated(gaussians, per_scene, options);
+  const torch::Device own = gaussians.device(), where = KernelDevice(own);
+  const auto image = RenderActivated(gaussians.To(where), per_scene.To(where), options);
+  return {image.rgb.to(own), image.depth.to(own), image.alpha.to(own)};
 }
 
 RenderResult Render(const Gaussians& gaussians, const Cameras& cameras,
@@ -92,7 +97,8 @@ RenderResult Render(const Gaussians& gaussians, const Cameras& cameras,
 }
 
 torch::Tensor ToU8(const torch::Tensor& image) {
-  const torch::Tensor values = image.detach().to(torch::kFloat).contiguous();
+  const torch::Tensor values =
+      image.detach().to(KernelDevice(image.device()), torch::kFloat).contiguous();
   torch::Tensor bytes = torch::empty(values.sizes(), values.options().dtype(torch::kUInt8));
   const kernels::PackU8Args args = {.image = values.const_data_ptr<float>(),
                                     .rows = 1,
@@ -102,7 +108,7 @@ torch::Tensor ToU8(const torch::Tensor& image) {
   CheckKernel(values.is_cuda() ? kernels::PackU8Cuda(args, CurrentGpuStream(values.device()))
                                : kernels::PackU8(args),
               "image to bytes");
-  return bytes;
+  return bytes.to(image.device());
 }
 
 }  // namespace gwm

@@ -3,8 +3,9 @@
 //   auto image = Render(gaussians, cameras, {.background = {1, 1, 1}});
 //   (image.rgb - target).abs().mean().backward();
 //
-// The tiled kernels run, on the CPU or on the GPU that the tensors lie on; their gradients are
-// deterministic, and for equal inputs both give the same images.
+// The tiled kernels run where the tensors lie, or on the CPU for tensors on a GPU when they were
+// built without nvcc; their gradients are deterministic, and for equal inputs both devices give the
+// same images.
 #ifndef GWM_ENGINE_SCENE_RENDER_H_
 #define GWM_ENGINE_SCENE_RENDER_H_
 

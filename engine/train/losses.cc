@@ -1,5 +1,6 @@
 #include "engine/train/losses.h"
 
+#include "engine/base/gpu_stream.h"
 #include "engine/model/set_points.h"
 #include "engine/scene/render.h"
 #include "kernels/nearest.h"
@@ -35,8 +36,9 @@ class NearestFunction : public torch::autograd::Function<NearestFunction> {
     args.dims = saved[0].size(2);
     args.grad_queries = grad_queries.data_ptr<float>();
     args.grad_targets = grad_targets.data_ptr<float>();
-    TORCH_CHECK_VALUE(kernels::NearestBackward(args) == kernels::KernelStatus::kOk,
-                      "nearest neighbours backward: bad sizes");
+    CheckKernel(grad.is_cuda() ? kernels::NearestBackwardCuda(args, CurrentGpuStream(grad.device()))
+                               : kernels::NearestBackward(args),
+                "gradient of nearest neighbours");
     return {grad_queries, grad_targets};
   }
 };
@@ -54,12 +56,9 @@ torch::Tensor SquareAndAbs(const torch::Tensor& d) { return 5.0 * d.square() + 0
 }  // namespace
 
 Nearest NearestTargets(const torch::Tensor& queries, const torch::Tensor& targets) {
-  if (queries.is_cpu()) {
-    auto out = NearestFunction::apply(queries, targets);
-    return {out[0], out[1]};
-  }
-  auto index = torch::cdist(queries.detach(), targets.detach()).argmin(-1);
-  return {(queries - GatherPoints(targets, index)).square().sum(-1), index};
+  const auto where = KernelDevice(queries.device());
+  const auto out = NearestFunction::apply(queries.to(where), targets.to(where));
+  return {out[0].to(queries.device()), out[1].to(queries.device())};
 }
 
 torch::Tensor ChamferLoss(const torch::Tensor& x, const torch::Tensor& y) {
