@@ -29,28 +29,38 @@ int Fail(const absl::Status& status, int code = kExitError) {
   return code;
 }
 
-WorldFactory EngineWorld(const ServerOptions& options) {
-  return [options] {
+// How the worlds of one server compute, so that a probe's timing never makes two versions differ.
+struct WorldSetting {
+  explicit WorldSetting(const ServerOptions& options) : precision(options.precision) {}
+  std::string precision;  // "auto" until the first world has chosen
+};
+
+WorldFactory EngineWorld(const ServerOptions& options, std::shared_ptr<WorldSetting> setting) {
+  return [options, setting]() -> absl::StatusOr<std::unique_ptr<World>> {
     if (!options.toy.empty()) {
       return OpenToyWorld(options.toy, static_cast<int64_t>(options.state_pool_bytes));
     }
-    return OpenWorld({.checkpoint_dir = options.checkpoint,
-                      .device = options.device,
-                      .pool_bytes = static_cast<int64_t>(options.state_pool_bytes),
-                      .threads = static_cast<int>(options.threads),
-                      .precision = options.precision});
+    auto world = OpenWorld({.checkpoint_dir = options.checkpoint,
+                            .device = options.device,
+                            .pool_bytes = static_cast<int64_t>(options.state_pool_bytes),
+                            .threads = static_cast<int>(options.threads),
+                            .precision = setting->precision});
+    if (world.ok()) setting->precision = (*world)->spec().precision;
+    return world;
   };
 }
 
-// For models that are loaded beside others. One thread is enough to read a checkpoint, and leaves
-// the cores to those who step; the device thread has its own number of threads.
-WorldOpener EngineOpener(const ServerOptions& options) {
-  return [options](const std::string& folder) {
+// For models that are loaded beside others, after the first one is there. One thread is enough to
+// read a checkpoint, and leaves the cores to those who step; the device thread has its own number
+// of threads.
+WorldOpener EngineOpener(const ServerOptions& options,
+                         std::shared_ptr<const WorldSetting> setting) {
+  return [options, setting](const std::string& folder) {
     return OpenWorld({.checkpoint_dir = folder,
                       .device = options.device,
                       .pool_bytes = static_cast<int64_t>(options.state_pool_bytes),
                       .threads = 1,
-                      .precision = options.precision});
+                      .precision = setting->precision});
   };
 }
 
@@ -67,7 +77,7 @@ absl::Status WritePortFile(const std::string& path, const std::vector<std::strin
 }
 
 int Check(const ServerOptions& options) {
-  auto world = EngineWorld(options)();
+  auto world = EngineWorld(options, std::make_shared<WorldSetting>(options))();
   if (!world.ok()) return Fail(world.status());
   const WorldSpec& spec = (*world)->spec();
   std::printf("ok: %s, digest %s, on %s, room for %lld states\n", spec.model_id.c_str(),
@@ -89,9 +99,10 @@ void Announce(const Server& server, const ServerOptions& options, const Log& log
 int Serve(const Flags& flags, const ServerOptions& options, const StopSignal& stop) {
   const SystemClock clock;
   const Log log(options.log_level);
+  const auto setting = std::make_shared<WorldSetting>(options);
   auto server = Server::Start({.options = options,
-                               .world = EngineWorld(options),
-                               .open = EngineOpener(options),
+                               .world = EngineWorld(options, setting),
+                               .open = EngineOpener(options, setting),
                                .clock = &clock,
                                .log = &log,
                                .random = SystemRandom(),

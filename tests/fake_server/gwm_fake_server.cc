@@ -24,10 +24,6 @@ int Fail(const absl::Status& status, int code) {
 }
 
 int Main(std::vector<std::string> arguments) {
-  if (arguments == std::vector<std::string>{"--world-help"}) {
-    std::fputs(fakes::WorldHelp().c_str(), stdout);
-    return 0;
-  }
   const auto controls = std::make_shared<fakes::FakeWorldControls>();
   controls->pool_states = 131'072;
   controls->max_step_rows = 4096;
@@ -37,6 +33,10 @@ int Main(std::vector<std::string> arguments) {
   }
   const auto flags = ParseFlags(arguments);
   if (!flags.ok()) return Fail(flags.status(), 2);
+  if (flags->mode == Flags::Mode::kHelp) {
+    std::fputs(fakes::WorldHelp().c_str(), stdout);
+    return 0;
+  }
   const auto options = LoadOptions(*flags);
   if (!options.ok()) return Fail(options.status(), 2);
   SetUpProcess();

@@ -14,7 +14,7 @@ namespace gwm::fakes {
 // InvalidArgument names a flag whose value is no number.
 absl::Status TakeWorldFlags(std::vector<std::string>& arguments, FakeWorldControls& controls);
 
-// What --world-help prints.
+// What --help prints.
 std::string WorldHelp();
 
 }  // namespace gwm::fakes
