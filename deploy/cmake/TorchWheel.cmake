@@ -40,15 +40,26 @@ if(GWM_TORCH_CUDA AND EXISTS "${GWM_TORCH_ROOT}/lib/libtorch_cuda.so")
   set(GWM_HAVE_TORCH_CUDA ON)
 endif()
 
-# One precompiled <torch/torch.h> for the whole tree: link gwm_torch and call gwm_use_torch_pch(target).
+# One precompiled <torch/torch.h> for the whole tree: link gwm_torch and call gwm_use_torch_pch(target). Targets that link
+# gRPC as well say gwm_use_torch_pch(target WIRE): gRPC compiles with -pthread, and the precompiled header accepts the flags
+# that it was made with only.
 file(WRITE "${CMAKE_BINARY_DIR}/torch_pch.cc" "// Holds the precompiled Torch header.\n")
 add_library(gwm_torch INTERFACE)
 target_link_libraries(gwm_torch INTERFACE gwm_options torch)
-add_library(gwm_torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cc")
-target_link_libraries(gwm_torch_pch PRIVATE gwm_torch)
-target_precompile_headers(gwm_torch_pch PRIVATE <torch/torch.h>)
+function(gwm_torch_pch name)
+  add_library(${name} OBJECT EXCLUDE_FROM_ALL "${CMAKE_BINARY_DIR}/torch_pch.cc")
+  target_link_libraries(${name} PRIVATE gwm_torch)
+  target_compile_options(${name} PRIVATE ${ARGN})
+  target_precompile_headers(${name} PRIVATE <torch/torch.h>)
+endfunction()
+gwm_torch_pch(gwm_torch_pch)
+gwm_torch_pch(gwm_torch_wire_pch -pthread)
 function(gwm_use_torch_pch target)
-  # Programs are compiled with -fPIE by default; the precompiled header accepts the flags it was made with only.
+  # Programs are compiled with -fPIE by default.
   target_compile_options(${target} PRIVATE -fPIC)
-  target_precompile_headers(${target} REUSE_FROM gwm_torch_pch)
+  if("WIRE" IN_LIST ARGN)
+    target_precompile_headers(${target} REUSE_FROM gwm_torch_wire_pch)
+  else()
+    target_precompile_headers(${target} REUSE_FROM gwm_torch_pch)
+  endif()
 endfunction()
