@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 proto_root=$(cd "$here/../../proto" && pwd)
 python=${GWM_STUBS_PYTHON:-$here/../../build/stubs-python/bin/python}
 target=$here/src/gwm/_generated
-names=(tensor timing scene spec session state step imagine observe run simulator perception models trainer server)
+names=(tensor timing scene spec session state step imagine observe run simulator perception policy models trainer server)
 
 is_fresh() {
   local name

@@ -193,13 +193,22 @@ std::vector<SessionSummary> Client::ListSessions() {
   return sessions;
 }
 
-LatentTokens Client::Encode(const Frames& frames, const ModelRef& model) {
+LatentTokens Client::Encode(const Frames& frames, const EncodeOptions& options) {
   v1::EncodeRequest request;
-  Name(model, request);
+  Name(options.model, request);
   *request.mutable_frames() = ToProto(frames);
+  request.set_gaussian_count(options.gaussian_count);
   auto reply = wire_->Call<v1::EncodeReply>(wire_->perception(), &v1::Perception::Stub::Encode,
-                                            request, kDefaultTimeout, Repeat::kSafe);
-  return {FromProto(reply.mutable_latents()), FromProto(reply.mutable_centres())};
+                                            request, options.timeout, Repeat::kSafe);
+  LatentTokens tokens{.latents = FromProto(reply.mutable_latents()),
+                      .centres = FromProto(reply.mutable_centres()),
+                      .gaussians = {},
+                      .model_id = reply.model_id(),
+                      .checkpoint_digest = reply.checkpoint_digest()};
+  for (v1::GaussianCloud& cloud : *reply.mutable_gaussians()) {
+    tokens.gaussians.push_back(FromProto(&cloud));
+  }
+  return tokens;
 }
 
 Images Client::Decode(const Tensor& latents, const Frames& anchors, const RenderOptions& options,
@@ -216,13 +225,19 @@ Images Client::Decode(const Tensor& latents, const Frames& anchors, const Render
   return FromProto(reply.mutable_images());
 }
 
-FeatureTokens Client::Features(const Frames& frames, const ModelRef& model) {
+FeatureTokens Client::Features(const Frames& frames, const FeatureOptions& options) {
   v1::FeaturesRequest request;
-  Name(model, request);
+  Name(options.model, request);
   *request.mutable_frames() = ToProto(frames);
+  request.set_pooling(static_cast<v1::FeaturePooling>(options.pooling));
+  request.set_dtype(static_cast<v1::DType>(options.dtype));
   auto reply = wire_->Call<v1::FeaturesReply>(wire_->perception(), &v1::Perception::Stub::Features,
-                                              request, kDefaultTimeout, Repeat::kSafe);
-  return {FromProto(reply.mutable_features()), FromProto(reply.mutable_centres())};
+                                              request, options.timeout, Repeat::kSafe);
+  return {.features = FromProto(reply.mutable_features()),
+          .centres = FromProto(reply.mutable_centres()),
+          .model_id = reply.model_id(),
+          .checkpoint_digest = reply.checkpoint_digest(),
+          .cache_key = reply.cache_key()};
 }
 
 }  // namespace gwm::client

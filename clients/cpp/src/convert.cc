@@ -10,26 +10,6 @@ double Milliseconds(const google::protobuf::Duration& duration) {
   return 1e3 * static_cast<double>(duration.seconds()) + 1e-6 * duration.nanos();
 }
 
-StepTiming TimingOf(const v1::StepTiming& timing) {
-  return {.queue_ms = Milliseconds(timing.queue()),
-          .device_ms = Milliseconds(timing.gpu()),
-          .batch_rows = timing.batch_size(),
-          .sampler_calls = timing.sampler_calls(),
-          .encode_ms = Milliseconds(timing.encode()),
-          .dynamics_ms = Milliseconds(timing.dynamics()),
-          .reward_ms = Milliseconds(timing.reward()),
-          .render_ms = Milliseconds(timing.render()),
-          .pack_ms = Milliseconds(timing.pack()),
-          .total_ms = Milliseconds(timing.total())};
-}
-
-std::vector<float> Floats(v1::Tensor* proto) {
-  const Tensor tensor = FromProto(proto);
-  if (tensor.dtype == DType::kNone) return {};
-  const auto values = tensor.values<float>();
-  return {values.begin(), values.end()};
-}
-
 std::vector<bool> Bools(v1::Tensor* proto) {
   const Tensor tensor = FromProto(proto);
   if (tensor.dtype == DType::kNone) return {};
@@ -44,22 +24,6 @@ Camera CameraFromProto(const v1::Camera& proto) {
   std::copy_n(proto.world_from_cam().begin(), std::min(16, proto.world_from_cam_size()),
               camera.world_from_cam.begin());
   return camera;
-}
-
-Field FieldFromProto(const v1::FieldSpec& proto) {
-  return {.name = proto.name(),
-          .dtype = static_cast<DType>(proto.dtype()),
-          .shape = ToVector<int64_t>(proto.shape()),
-          .min = proto.min(),
-          .max = proto.max()};
-}
-
-std::vector<RowStatus> RowStatuses(const google::protobuf::RepeatedPtrField<v1::RowStatus>& rows) {
-  std::vector<RowStatus> statuses;
-  for (const v1::RowStatus& row : rows) {
-    statuses.push_back({static_cast<Code>(row.code()), row.reason(), row.message()});
-  }
-  return statuses;
 }
 
 std::vector<TruncationReason> TruncationReasons(const google::protobuf::RepeatedField<int>& rows) {
@@ -139,16 +103,55 @@ std::map<std::string, Tensor> FromProto(google::protobuf::Map<std::string, v1::T
   return result;
 }
 
+StepTiming FromProto(const v1::StepTiming& timing) {
+  return {.queue_ms = Milliseconds(timing.queue()),
+          .device_ms = Milliseconds(timing.gpu()),
+          .batch_rows = timing.batch_size(),
+          .sampler_calls = timing.sampler_calls(),
+          .encode_ms = Milliseconds(timing.encode()),
+          .dynamics_ms = Milliseconds(timing.dynamics()),
+          .reward_ms = Milliseconds(timing.reward()),
+          .render_ms = Milliseconds(timing.render()),
+          .pack_ms = Milliseconds(timing.pack()),
+          .total_ms = Milliseconds(timing.total())};
+}
+
+std::vector<float> FloatsFromProto(v1::Tensor* proto) {
+  const Tensor tensor = FromProto(proto);
+  if (tensor.dtype == DType::kNone) return {};
+  const auto values = tensor.values<float>();
+  return {values.begin(), values.end()};
+}
+
+Field FromProto(const v1::FieldSpec& proto) {
+  return {.name = proto.name(),
+          .dtype = static_cast<DType>(proto.dtype()),
+          .shape = ToVector<int64_t>(proto.shape()),
+          .min = proto.min(),
+          .max = proto.max()};
+}
+
+std::vector<RowStatus> FromProto(const google::protobuf::RepeatedPtrField<v1::RowStatus>& rows) {
+  std::vector<RowStatus> statuses;
+  for (const v1::RowStatus& row : rows) {
+    statuses.push_back({static_cast<Code>(row.code()), row.reason(), row.message()});
+  }
+  return statuses;
+}
+
+GaussianCloud FromProto(v1::GaussianCloud* cloud) {
+  return {FromProto(cloud->mutable_means()), FromProto(cloud->mutable_log_scales()),
+          FromProto(cloud->mutable_quats()), FromProto(cloud->mutable_sh()),
+          FromProto(cloud->mutable_opacity_logits())};
+}
+
 Images FromProto(v1::RenderedImages* proto) {
   Images images{FromProto(proto->mutable_rgb()),
                 FromProto(proto->mutable_depth()),
                 FromProto(proto->mutable_alpha()),
                 {}};
   for (v1::GaussianCloud& cloud : *proto->mutable_gaussians()) {
-    images.gaussians.push_back({FromProto(cloud.mutable_means()),
-                                FromProto(cloud.mutable_log_scales()),
-                                FromProto(cloud.mutable_quats()), FromProto(cloud.mutable_sh()),
-                                FromProto(cloud.mutable_opacity_logits())});
+    images.gaussians.push_back(FromProto(&cloud));
   }
   return images;
 }
@@ -176,8 +179,8 @@ Spec FromProto(const v1::SimulatorSpec& proto) {
             .gaussians = proto.gaussians(),
             .replays_calls = proto.replays_calls(),
             .tells_expected_error = proto.tells_expected_error()};
-  if (proto.actions_size() > 0) spec.action = FieldFromProto(proto.actions(0));
-  for (const auto& field : proto.observations()) spec.observations.push_back(FieldFromProto(field));
+  if (proto.actions_size() > 0) spec.action = FromProto(proto.actions(0));
+  for (const auto& field : proto.observations()) spec.observations.push_back(FromProto(field));
   for (const auto& camera : proto.cameras()) spec.cameras.push_back(CameraFromProto(camera));
   return spec;
 }
@@ -226,6 +229,7 @@ Limits FromProto(const v1::Limits& proto) {
           .max_imagine_steps = proto.max_imagine_steps(),
           .max_imagine_branches = proto.max_imagine_branches(),
           .max_perception_rows = proto.max_perception_rows(),
+          .max_sampled_gaussians = proto.max_sampled_gaussians(),
           .max_replay_bytes = proto.max_replay_bytes(),
           .max_call_time =
               std::chrono::milliseconds(static_cast<int64_t>(Milliseconds(proto.max_call_time())))};
@@ -256,38 +260,38 @@ ResetResult FromProto(v1::ResetReply* reply) {
 }
 
 StepResult FromProto(v1::StepReply* reply) {
-  return {.reward = Floats(reply->mutable_reward()),
+  return {.reward = FloatsFromProto(reply->mutable_reward()),
           .terminated = Bools(reply->mutable_terminated()),
           .truncated = Bools(reply->mutable_truncated()),
           .success = Bools(reply->mutable_success()),
-          .success_probability = Floats(reply->mutable_success_probability()),
-          .expected_error = Floats(reply->mutable_expected_error()),
+          .success_probability = FloatsFromProto(reply->mutable_success_probability()),
+          .expected_error = FloatsFromProto(reply->mutable_expected_error()),
           .truncation_reason = TruncationReasons(reply->truncation_reason()),
           .step_index = ToVector<uint64_t>(reply->step_index()),
           .reset = Bools(reply->mutable_reset()),
           .episode = ToVector<uint64_t>(reply->episode()),
-          .row_status = RowStatuses(reply->row_status()),
+          .row_status = FromProto(reply->row_status()),
           .observations = FromProto(reply->mutable_observations()),
           .final_rows = {.rows = ToVector<uint32_t>(reply->final().rows()),
                          .step_index = ToVector<uint64_t>(reply->final().step_index()),
                          .observations = FromProto(reply->mutable_final()->mutable_observations())},
-          .timing = TimingOf(reply->timing()),
+          .timing = FromProto(reply->timing()),
           .replayed = reply->replayed()};
 }
 
 PlanResult FromProto(v1::PlanReply* reply) {
-  return {.returns = Floats(reply->mutable_returns()),
+  return {.returns = FloatsFromProto(reply->mutable_returns()),
           .best = reply->best(),
           .best_actions = FromProto(reply->mutable_best_actions()),
           .terminated = Bools(reply->mutable_terminated()),
           .success = Bools(reply->mutable_success()),
-          .expected_error = Floats(reply->mutable_expected_error()),
-          .row_status = RowStatuses(reply->row_status())};
+          .expected_error = FloatsFromProto(reply->mutable_expected_error()),
+          .row_status = FromProto(reply->row_status())};
 }
 
 ObserveResult FromProto(v1::ObserveReply* reply) {
-  return {.latent_error = Floats(reply->mutable_latent_error()),
-          .psnr_db = Floats(reply->mutable_psnr_db()),
+  return {.latent_error = FloatsFromProto(reply->mutable_latent_error()),
+          .psnr_db = FloatsFromProto(reply->mutable_psnr_db()),
           .episode = ToVector<uint64_t>(reply->episode()),
           .step_index = ToVector<uint64_t>(reply->step_index()),
           .observations = FromProto(reply->mutable_observations()),
@@ -306,7 +310,7 @@ ImagineChunk FromProto(v1::ImagineChunk* chunk) {
           .expected_error = FromProto(chunk->mutable_expected_error()),
           .done = FromProto(chunk->mutable_done()),
           .observations = FromProto(chunk->mutable_observations()),
-          .row_status = RowStatuses(chunk->row_status()),
+          .row_status = FromProto(chunk->row_status()),
           .final_states = std::move(final_states)};
 }
 

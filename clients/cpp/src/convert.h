@@ -32,7 +32,13 @@ StateRef FromProto(const v1::StateRef& state);
 // Moves the bytes out of `tensor`.
 Tensor FromProto(v1::Tensor* tensor);
 std::map<std::string, Tensor> FromProto(google::protobuf::Map<std::string, v1::Tensor>* tensors);
+// Of an absent tensor: empty. Throws Error(kInvalidArgument) unless it is f32.
+std::vector<float> FloatsFromProto(v1::Tensor* tensor);
 Images FromProto(v1::RenderedImages* images);
+GaussianCloud FromProto(v1::GaussianCloud* cloud);
+Field FromProto(const v1::FieldSpec& field);
+StepTiming FromProto(const v1::StepTiming& timing);
+std::vector<RowStatus> FromProto(const google::protobuf::RepeatedPtrField<v1::RowStatus>& rows);
 Spec FromProto(const v1::SimulatorSpec& spec);
 Model FromProto(const v1::Model& model);
 WarmUpTimes FromProto(const v1::WarmUpReply& times);

@@ -90,14 +90,14 @@ class GWM_CLIENT_EXPORT Client {
   // The open sessions of this client_id.
   std::vector<SessionSummary> ListSessions();
 
-  // Images to latent tokens, of the newest frame.
-  LatentTokens Encode(const Frames& frames, const ModelRef& model = {});
+  // Images to latent tokens, and Gaussians if asked for, of the newest frame.
+  LatentTokens Encode(const Frames& frames, const EncodeOptions& options = {});
   // Latent tokens f32 [n, M, L] to images; `anchors` are the frames that the latents were encoded
   // from.
   Images Decode(const Tensor& latents, const Frames& anchors, const RenderOptions& options = {},
                 const ModelRef& model = {});
-  // Hidden features of the dynamics model.
-  FeatureTokens Features(const Frames& frames, const ModelRef& model = {});
+  // Hidden features of the dynamics model, for policies.
+  FeatureTokens Features(const Frames& frames, const FeatureOptions& options = {});
 
  private:
   std::shared_ptr<internal::Wire> wire_;

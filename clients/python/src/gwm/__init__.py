@@ -18,6 +18,7 @@ from gwm.errors import (
     UnimplementedError,
 )
 from gwm.models import ModelInfo
+from gwm.policy_client import ActResult, ActRow, Policy, PolicySpec
 from gwm.register import register_envs
 from gwm.retry import RetryPolicy
 from gwm.session import Session
@@ -35,6 +36,8 @@ from gwm.types import (
 from gwm.version import VERSION as __version__
 
 __all__ = [
+    "ActResult",
+    "ActRow",
     "Camera",
     "Client",
     "ConflictError",
@@ -48,6 +51,8 @@ __all__ = [
     "InvalidRequestError",
     "ModelInfo",
     "NotFoundError",
+    "Policy",
+    "PolicySpec",
     "PreconditionError",
     "ResourceExhaustedError",
     "RetryPolicy",

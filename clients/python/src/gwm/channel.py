@@ -11,6 +11,7 @@ import grpc
 from gwm._generated import (
     models_pb2_grpc,
     perception_pb2_grpc,
+    policy_pb2_grpc,
     server_pb2,
     server_pb2_grpc,
     simulator_pb2,
@@ -115,6 +116,7 @@ class Connection:
         self._stubs = {
             "simulator": simulator_pb2_grpc.SimulatorStub(channel),
             "perception": perception_pb2_grpc.PerceptionStub(channel),
+            "policy": policy_pb2_grpc.PolicyStub(channel),
             "models": models_pb2_grpc.ModelsStub(channel),
             "server": server_pb2_grpc.ServerStub(channel),
         }
