@@ -168,6 +168,9 @@ class World {
   // The state's own cameras: those of the frames it was reset from, V of them.
   virtual absl::StatusOr<std::vector<Camera>> Cameras(const StatePtr& state) = 0;
   virtual absl::StatusOr<GaussianCloud> Gaussians(const StatePtr& state) = 0;
+  // `count` of them, 1..WorldSpec.gaussians: the farthest point sample of their means, from the
+  // first one on.
+  virtual absl::StatusOr<GaussianCloud> SampleGaussians(const StatePtr& state, int64_t count) = 0;
   virtual absl::StatusOr<LatentTokens> Latents(const StatePtr& state) = 0;
   // `state` with other latents at the same anchors: decoding of client-made latents. latents: f32
   // [M, L].
@@ -182,7 +185,9 @@ class World {
   virtual absl::StatusOr<StatePtr> ImportState(const StateTensors& tensors) = 0;
   // `state` beside the newest of `frames`, seen by the cameras of the frames. DataLoss: not finite.
   virtual absl::StatusOr<Comparison> Compare(const StatePtr& state, const RgbdFrames& frames) = 0;
-  // Hidden features after the first denoiser call with the null action: f32 [M, D] per row.
+  // Hidden tokens for policies, f32 [M, D] per row: the output of the denoiser's last block, before
+  // its final modulation, at the first call of a step of one call, with the null action and the
+  // noise of seed 0. The same bits alone and in any batch, on every device.
   virtual absl::StatusOr<std::vector<HostTensor>> Features(const std::vector<StatePtr>& rows) = 0;
 };
 

@@ -6,6 +6,7 @@
 #include "engine/base/tensor_convert.h"
 #include "engine/model/edm.h"
 #include "engine/model/pixel_frame.h"
+#include "engine/model/set_points.h"
 #include "engine/model/step_noise.h"
 #include "engine/runtime/pool_frames.h"
 #include "engine/runtime/reset_frames.h"
@@ -16,6 +17,8 @@ namespace gwm {
 namespace {
 
 constexpr uint64_t kFeatureSeed = 0;  // features are a function of the state alone
+// Rows of one network evaluation: beyond this the batch gains nothing and costs memory.
+constexpr size_t kMaxFeatureRows = 64;
 
 absl::Status CheckStates(size_t count, const auto& state_of) {
   for (size_t i = 0; i < count; ++i) {
@@ -218,6 +221,19 @@ absl::StatusOr<GaussianCloud> ModelWorld::Gaussians(const StatePtr& state) {
   });
 }
 
+absl::StatusOr<GaussianCloud> ModelWorld::SampleGaussians(const StatePtr& state, int64_t count) {
+  GWM_RETURN_IF_ERROR(CheckStates(1, [&](size_t) { return state.get(); }));
+  if (count < 1 || count > spec_.gaussians) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("count is ", count, ", allowed are 1 to ", spec_.gaussians));
+  }
+  return CatchTorch("SampleGaussians", [&]() -> absl::StatusOr<GaussianCloud> {
+    torch::NoGradGuard no_grad;
+    const gwm::Gaussians all = DecodeState(AsModelState(state));
+    return ToCloud(all.Index(SampleFarthest(all.means.unsqueeze(0), count)[0]));
+  });
+}
+
 absl::StatusOr<LatentTokens> ModelWorld::Latents(const StatePtr& state) {
   GWM_RETURN_IF_ERROR(CheckStates(1, [&](size_t) { return state.get(); }));
   return CatchTorch("Latents", [&]() -> absl::StatusOr<LatentTokens> {
@@ -246,22 +262,33 @@ absl::StatusOr<StatePtr> ModelWorld::WithLatents(const StatePtr& state, const Te
   });
 }
 
+torch::Tensor ModelWorld::HiddenTokens(const std::vector<const ModelState*>& rows) {
+  const auto count = static_cast<int64_t>(rows.size());
+  const auto options = torch::TensorOptions().device(model_->device());
+  const auto cache =
+      model_->Prepare(Gather(rows), torch::zeros({count, model_->config.action_dim}, options),
+                      torch::zeros({count}, options.dtype(torch::kBool)));
+  const auto noise = StepNoise(model_->config, {.seed = kFeatureSeed}).to(model_->device());
+  torch::Tensor features;
+  Sample(*model_->dynamics, cache, model_->config.diffusion, 1, noise.expand({count, -1, -1}),
+         &features);
+  return features;
+}
+
 absl::StatusOr<std::vector<HostTensor>> ModelWorld::Features(const std::vector<StatePtr>& rows) {
   GWM_RETURN_IF_ERROR(CheckStates(rows.size(), [&](size_t i) { return rows[i].get(); }));
   return CatchTorch("Features", [&]() -> absl::StatusOr<std::vector<HostTensor>> {
     torch::NoGradGuard no_grad;
-    const auto device = model_->device();
+    // A matrix product of another size may be summed in another order on a GPU.
+    const size_t together = model_->device().is_cpu() ? kMaxFeatureRows : 1;
     std::vector<HostTensor> out;
-    for (const auto& row : rows) {
-      const auto state = Gather({&AsModelState(row)});
-      auto action =
-          torch::zeros({1, model_->config.action_dim}, torch::TensorOptions().device(device));
-      auto mask = torch::zeros({1}, torch::TensorOptions().device(device).dtype(torch::kBool));
-      auto cache = model_->Prepare(state, action, mask);
-      auto noise = StepNoise(model_->config, {.seed = kFeatureSeed}).to(device);
-      torch::Tensor features;
-      Sample(*model_->dynamics, cache, model_->config.diffusion, 1, noise, &features);
-      out.push_back(ToHost(features[0]));
+    for (size_t begin = 0; begin < rows.size(); begin += together) {
+      std::vector<const ModelState*> batch;
+      for (size_t i = begin; i < std::min(rows.size(), begin + together); ++i) {
+        batch.push_back(&AsModelState(rows[i]));
+      }
+      const auto features = HiddenTokens(batch);
+      for (int64_t i = 0; i < features.size(0); ++i) out.push_back(ToHost(features[i]));
     }
     return out;
   });

@@ -57,6 +57,7 @@ class ModelWorld : public World {
                                                    const RenderOptions& options) override;
   absl::StatusOr<std::vector<Camera>> Cameras(const StatePtr& state) override;
   absl::StatusOr<GaussianCloud> Gaussians(const StatePtr& state) override;
+  absl::StatusOr<GaussianCloud> SampleGaussians(const StatePtr& state, int64_t count) override;
   absl::StatusOr<LatentTokens> Latents(const StatePtr& state) override;
   absl::StatusOr<StatePtr> WithLatents(const StatePtr& state, const TensorView& latents) override;
   absl::StatusOr<StateTensors> ExportState(const StatePtr& state) override;
@@ -93,6 +94,8 @@ class ModelWorld : public World {
   Finished Judge(const DynamicsState& state, const torch::Tensor& action, const torch::Tensor& age,
                  const torch::Tensor& target);
   gwm::Gaussians DecodeState(const ModelState& state);
+  // [B, M, D]: see World::Features.
+  torch::Tensor HiddenTokens(const std::vector<const ModelState*>& rows);
 
   std::unique_ptr<WorldModel> model_;
   io::TensorFile reset_pool_;

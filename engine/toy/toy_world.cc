@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "engine/io/sha256.h"
+#include "engine/toy/sample_cloud.h"
 
 namespace gwm::toy {
 namespace {
@@ -178,6 +179,14 @@ absl::StatusOr<std::vector<Camera>> ToyWorld::Cameras(const StatePtr&) { return 
 
 absl::StatusOr<GaussianCloud> ToyWorld::Gaussians(const StatePtr& state) {
   return task_->Draw(Values(state)).Cloud();
+}
+
+absl::StatusOr<GaussianCloud> ToyWorld::SampleGaussians(const StatePtr& state, int64_t count) {
+  if (count < 1 || count > spec_.gaussians) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("count is ", count, ", allowed are 1 to ", spec_.gaussians));
+  }
+  return SampleCloud(task_->Draw(Values(state)).Cloud(), count);
 }
 
 absl::StatusOr<LatentTokens> ToyWorld::Latents(const StatePtr& state) {

@@ -29,6 +29,7 @@ class ToyWorld final : public World {
                                                    const RenderOptions& options) override;
   absl::StatusOr<std::vector<Camera>> Cameras(const StatePtr& state) override;
   absl::StatusOr<GaussianCloud> Gaussians(const StatePtr& state) override;
+  absl::StatusOr<GaussianCloud> SampleGaussians(const StatePtr& state, int64_t count) override;
   absl::StatusOr<LatentTokens> Latents(const StatePtr& state) override;
   absl::StatusOr<StatePtr> WithLatents(const StatePtr& state, const TensorView& latents) override;
   absl::StatusOr<StateTensors> ExportState(const StatePtr& state) override;

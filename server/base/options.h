@@ -47,6 +47,7 @@ struct Limits {
   absl::Duration slow_reader_timeout = absl::Seconds(60);
   uint32_t max_run_window = 64;
   uint32_t max_run_streams = 256;
+  uint32_t max_sampled_gaussians = 4096;
 };
 
 // How a server goes out of service, counted from the beginning of it: for how long it still takes

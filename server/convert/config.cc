@@ -141,6 +141,7 @@ v1::Limits ToProto(const Limits& limits) {
   *out.mutable_slow_reader_timeout() = ToProto(limits.slow_reader_timeout);
   out.set_max_run_window(limits.max_run_window);
   out.set_max_run_streams(limits.max_run_streams);
+  out.set_max_sampled_gaussians(limits.max_sampled_gaussians);
   return out;
 }
 
@@ -171,6 +172,7 @@ absl::StatusOr<Limits> FromProto(const v1::Limits& in) {
   out.allow_high_priority = in.allow_high_priority();
   Take(in.max_run_window(), out.max_run_window);
   Take(in.max_run_streams(), out.max_run_streams);
+  Take(in.max_sampled_gaussians(), out.max_sampled_gaussians);
   RETURN_IF_ERROR(Take(in.has_min_idle_ttl(), in.min_idle_ttl(), "min_idle_ttl", out.min_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_max_idle_ttl(), in.max_idle_ttl(), "max_idle_ttl", out.max_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_default_idle_ttl(), in.default_idle_ttl(), "default_idle_ttl",

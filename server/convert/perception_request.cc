@@ -17,13 +17,70 @@ absl::Status CheckRows(int64_t rows, const std::string& field, const Limits& lim
                                          limits.max_perception_rows, " are allowed"));
 }
 
-}  // namespace
-
 absl::StatusOr<FramesBatch> ParsePerceptionFrames(const v1::RgbdFrames& frames,
                                                   const WorldSpec& spec, const Limits& limits) {
   ASSIGN_OR_RETURN(FramesBatch batch, ParseFrames(frames, "frames", spec));
   RETURN_IF_ERROR(CheckRows(static_cast<int64_t>(batch.rows.size()), "frames.rgb", limits));
   return batch;
+}
+
+absl::StatusOr<FeaturePooling> ParsePooling(v1::FeaturePooling pooling) {
+  switch (pooling) {
+    case v1::FEATURE_POOLING_UNSPECIFIED:
+    case v1::FEATURE_POOLING_TOKENS:
+      return FeaturePooling::kTokens;
+    case v1::FEATURE_POOLING_MEAN:
+      return FeaturePooling::kMean;
+    case v1::FEATURE_POOLING_ATTENTION:
+      return FeaturePooling::kAttention;
+    default:
+      return BadField("pooling", absl::StrCat(static_cast<int>(pooling),
+                                              "; FEATURE_POOLING_TOKENS, _MEAN and _ATTENTION "
+                                              "are allowed"));
+  }
+}
+
+absl::StatusOr<DType> ParseFeatureDType(v1::DType dtype) {
+  switch (dtype) {
+    case v1::DTYPE_UNSPECIFIED:
+    case v1::DTYPE_F32:
+      return DType::kF32;
+    case v1::DTYPE_F16:
+      return DType::kF16;
+    case v1::DTYPE_BF16:
+      return DType::kBF16;
+    default:
+      return BadField("dtype", absl::StrCat(static_cast<int>(dtype),
+                                            "; DTYPE_F32, DTYPE_F16 and DTYPE_BF16 are allowed"));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<EncodeArgs> ParseEncode(const v1::EncodeRequest& request, const WorldSpec& spec,
+                                       const Limits& limits) {
+  EncodeArgs args{.gaussian_count = request.gaussian_count()};
+  if (args.gaussian_count > spec.gaussians) {
+    return BeyondLimit("gaussian_count",
+                       absl::StrCat(args.gaussian_count, "; the model decodes ", spec.gaussians,
+                                    " Gaussians (SimulatorSpec.gaussians)"));
+  }
+  if (args.gaussian_count > limits.max_sampled_gaussians) {
+    return BeyondLimit("gaussian_count",
+                       absl::StrCat(args.gaussian_count, "; up to max_sampled_gaussians = ",
+                                    limits.max_sampled_gaussians, " are allowed"));
+  }
+  ASSIGN_OR_RETURN(args.frames, ParsePerceptionFrames(request.frames(), spec, limits));
+  return args;
+}
+
+absl::StatusOr<FeatureArgs> ParseFeatures(const v1::FeaturesRequest& request, const WorldSpec& spec,
+                                          const Limits& limits) {
+  FeatureArgs args;
+  ASSIGN_OR_RETURN(args.pooling, ParsePooling(request.pooling()));
+  ASSIGN_OR_RETURN(args.dtype, ParseFeatureDType(request.dtype()));
+  ASSIGN_OR_RETURN(args.frames, ParsePerceptionFrames(request.frames(), spec, limits));
+  return args;
 }
 
 absl::StatusOr<DecodeArgs> ParseDecode(const v1::DecodeRequest& request, const WorldSpec& spec,

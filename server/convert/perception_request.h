@@ -10,11 +10,11 @@
 
 namespace gwm::server {
 
-// 1 to max_perception_rows worlds. The result points into `frames`, which outlives it.
-absl::StatusOr<FramesBatch> ParsePerceptionFrames(const v1::RgbdFrames& frames,
-                                                  const WorldSpec& spec, const Limits& limits);
-
-// The result points into the request, which outlives it.
+// 1 to max_perception_rows worlds each. The results point into the request, which outlives them.
+absl::StatusOr<EncodeArgs> ParseEncode(const v1::EncodeRequest& request, const WorldSpec& spec,
+                                       const Limits& limits);
+absl::StatusOr<FeatureArgs> ParseFeatures(const v1::FeaturesRequest& request, const WorldSpec& spec,
+                                          const Limits& limits);
 absl::StatusOr<DecodeArgs> ParseDecode(const v1::DecodeRequest& request, const WorldSpec& spec,
                                        const Limits& limits);
 

@@ -237,14 +237,4 @@ void FillFork(const ForkResult& result, const std::string& instance_id, v1::Fork
   out.set_replayed(result.replayed);
 }
 
-void FillEncode(EncodeResult result, v1::EncodeReply& out) {
-  *out.mutable_latents() = ToProto(std::move(result.values));
-  *out.mutable_centres() = ToProto(std::move(result.centres));
-}
-
-void FillFeatures(EncodeResult result, v1::FeaturesReply& out) {
-  *out.mutable_features() = ToProto(std::move(result.values));
-  *out.mutable_centres() = ToProto(std::move(result.centres));
-}
-
 }  // namespace gwm::server

@@ -6,13 +6,11 @@
 #include <string_view>
 
 #include "engine/api/world.h"
-#include "gwm/v1/perception.pb.h"
 #include "gwm/v1/simulator.pb.h"
 #include "server/session/session.h"
 #include "server/work/compare_work.h"
 #include "server/work/fork_work.h"
 #include "server/work/imagine_rollout.h"
-#include "server/work/perception_work.h"
 #include "server/work/plan.h"
 #include "server/work/reset_work.h"
 #include "server/work/step_work.h"
@@ -30,8 +28,6 @@ void FillChunk(ImagineResult result, std::string_view state_key, v1::ImagineChun
 void FillObserve(CompareResult result, v1::ObserveReply& out);
 void FillPlan(const PlanResult& result, v1::PlanReply& out);
 void FillFork(const ForkResult& result, const std::string& instance_id, v1::ForkReply& out);
-void FillEncode(EncodeResult result, v1::EncodeReply& out);
-void FillFeatures(EncodeResult result, v1::FeaturesReply& out);
 
 }  // namespace gwm::server
 

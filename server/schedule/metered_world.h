@@ -63,6 +63,9 @@ class MeteredWorld final : public World {
   absl::StatusOr<GaussianCloud> Gaussians(const StatePtr& state) override {
     return Metered(LatencyStage::kRender, [&] { return world_->Gaussians(state); });
   }
+  absl::StatusOr<GaussianCloud> SampleGaussians(const StatePtr& state, int64_t count) override {
+    return Metered(LatencyStage::kRender, [&] { return world_->SampleGaussians(state, count); });
+  }
   absl::StatusOr<LatentTokens> Latents(const StatePtr& state) override {
     return Metered(LatencyStage::kRender, [&] { return world_->Latents(state); });
   }

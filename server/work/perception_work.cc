@@ -26,20 +26,40 @@ absl::StatusOr<HostTensor> Stack(const std::vector<HostTensor>& rows) {
 
 }  // namespace
 
-absl::StatusOr<EncodeResult> Encode(World& world, const FramesBatch& frames, EncodeTo target) {
-  ASSIGN_OR_RETURN(const auto states, StatesOf(world, frames));
-  std::vector<HostTensor> values;
+absl::StatusOr<EncodeResult> Encode(World& world, const EncodeArgs& args) {
+  ASSIGN_OR_RETURN(const auto states, StatesOf(world, args.frames));
+  EncodeResult result;
+  std::vector<HostTensor> latents;
   std::vector<HostTensor> centres;
   for (const StatePtr& state : states) {
     ASSIGN_OR_RETURN(LatentTokens tokens, world.Latents(state));
-    values.push_back(std::move(tokens.latents));
+    latents.push_back(std::move(tokens.latents));
+    centres.push_back(std::move(tokens.centres));
+    if (args.gaussian_count == 0) continue;
+    ASSIGN_OR_RETURN(result.gaussians.emplace_back(),
+                     world.SampleGaussians(state, args.gaussian_count));
+  }
+  ASSIGN_OR_RETURN(result.latents, Stack(latents));
+  ASSIGN_OR_RETURN(result.centres, Stack(centres));
+  return result;
+}
+
+absl::StatusOr<FeatureResult> Features(World& world, const FeatureArgs& args) {
+  ASSIGN_OR_RETURN(const auto states, StatesOf(world, args.frames));
+  ASSIGN_OR_RETURN(std::vector<HostTensor> rows, world.Features(states));
+  if (rows.size() != states.size()) return absl::InternalError("features are missing");
+  for (HostTensor& row : rows) {
+    ASSIGN_OR_RETURN(HostTensor pooled, PoolTokens(std::move(row), args.pooling));
+    row = RoundTo(std::move(pooled), args.dtype);
+  }
+  FeatureResult result;
+  ASSIGN_OR_RETURN(result.features, Stack(rows));
+  if (args.pooling != FeaturePooling::kTokens) return result;
+  std::vector<HostTensor> centres;
+  for (const StatePtr& state : states) {
+    ASSIGN_OR_RETURN(LatentTokens tokens, world.Latents(state));
     centres.push_back(std::move(tokens.centres));
   }
-  if (target == EncodeTo::kFeatures) {
-    ASSIGN_OR_RETURN(values, world.Features(states));
-  }
-  EncodeResult result;
-  ASSIGN_OR_RETURN(result.values, Stack(values));
   ASSIGN_OR_RETURN(result.centres, Stack(centres));
   return result;
 }

@@ -7,17 +7,32 @@
 #include <vector>
 
 #include "server/schedule/work.h"
+#include "server/work/feature_pool.h"
 #include "server/work/frames_batch.h"
 #include "server/work/images.h"
 #include "server/work/session_call.h"
 
 namespace gwm::server {
 
-struct EncodeResult {
-  HostTensor values;   // f32 [n, M, L] latents, or [n, M, D] features
-  HostTensor centres;  // f32 [n, M, 3] m, world
+struct EncodeArgs {
+  FramesBatch frames;
+  int64_t gaussian_count = 0;  // 0: none
 };
-enum class EncodeTo { kLatents, kFeatures };
+struct EncodeResult {
+  HostTensor latents;                    // f32 [n, M, L]
+  HostTensor centres;                    // f32 [n, M, 3] m, world
+  std::vector<GaussianCloud> gaussians;  // n of gaussian_count each, or none
+};
+
+struct FeatureArgs {
+  FramesBatch frames;
+  FeaturePooling pooling = FeaturePooling::kTokens;
+  DType dtype = DType::kF32;  // kF32, kF16 or kBF16
+};
+struct FeatureResult {
+  HostTensor features;  // [n, M, D], [n, D] or [n, 8, D]
+  HostTensor centres;   // f32 [n, M, 3] m, world; empty when pooled
+};
 
 struct DecodeArgs {
   FramesBatch frames;               // n rows, or one for all
@@ -27,7 +42,8 @@ struct DecodeArgs {
 };
 
 // These run on the device thread.
-absl::StatusOr<EncodeResult> Encode(World& world, const FramesBatch& frames, EncodeTo target);
+absl::StatusOr<EncodeResult> Encode(World& world, const EncodeArgs& args);
+absl::StatusOr<FeatureResult> Features(World& world, const FeatureArgs& args);
 absl::StatusOr<Images> Decode(World& world, const DecodeArgs& args);
 
 // A work without a session, out of a function of the world.

@@ -96,6 +96,57 @@ def test_encodes_decodes_and_gives_features(client: gwm.Client) -> None:
     assert np.isfinite(features).all()
 
 
+@pytest.mark.parametrize("pooling", ["tokens", "mean", "attention"])
+def test_features_of_a_frame_are_the_same_bits_in_any_company(client: gwm.Client, pooling: str) -> None:
+    frames = [2, 7, 11, 2, 19]
+    together = client.features(frames_at(EPISODE, frames, 1), pooling=pooling)
+    alone = [client.features(frames_at(EPISODE, [row], 1), pooling=pooling).features[0] for row in frames]
+    pair = client.features(frames_at(EPISODE, [19, 7], 1), pooling=pooling).features
+    assert np.array_equal(together.features, np.stack(alone))
+    assert np.array_equal(together.features[[4, 1]], pair)
+    assert not np.array_equal(alone[0], alone[1])
+    assert together.checkpoint_digest == client.spec().checkpoint_digest
+
+
+def test_pooled_features_are_what_the_contract_says_of_all_tokens(client: gwm.Client) -> None:
+    frames = frames_at(EPISODE, [2, 7], 1)
+    tokens = client.features(frames).features.astype(np.float64)
+    width = tokens.shape[2]
+    np.testing.assert_allclose(
+        client.features(frames, pooling="mean").features, tokens.mean(1), rtol=1e-5, atol=1e-6
+    )
+    mean, variance = tokens.mean(2, keepdims=True), tokens.var(2, keepdims=True)
+    keys = (tokens - mean) / np.sqrt(variance + 1e-6)
+    queries = np.array([[query_entry(i, j) for j in range(width)] for i in range(8)])
+    scores = np.exp(np.einsum("qd,nmd->nqm", queries, keys) / np.sqrt(width))
+    expected = scores / scores.sum(2, keepdims=True) @ tokens
+    attention = client.features(frames, pooling="attention").features
+    np.testing.assert_allclose(attention, expected, rtol=1e-4, atol=1e-5)
+    half = client.features(frames, pooling="attention", dtype="f16").features
+    np.testing.assert_array_equal(half, attention.astype(np.float16))
+
+
+def query_entry(i: int, j: int) -> int:
+    """FEATURE_POOLING_ATTENTION of perception.proto: the highest bit of SplitMix64's first output."""
+    x = ((i << 32) + j + 0x9E3779B97F4A7C15) % 2**64
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) % 2**64
+    return 1 if (x ^ (x >> 31)) >> 63 else -1
+
+
+def test_gives_the_gaussians_of_a_frame_for_point_cloud_policies(client: gwm.Client) -> None:
+    frames = frames_at(EPISODE, [2, 7], 1)
+    clouds = client.encode(frames, gaussian_count=256).gaussians
+    assert [cloud.means.shape for cloud in clouds] == [(256, 3)] * 2
+    assert all(np.isfinite(cloud.means).all() for cloud in clouds)
+    assert len(np.unique(clouds[0].means, axis=0)) == 256
+    fewer = client.encode(frames, gaussian_count=16).gaussians[1]
+    assert np.array_equal(fewer.means, clouds[1].means[:16])
+    with pytest.raises(gwm.GwmError, match=r"max_sampled_gaussians|SimulatorSpec\.gaussians") as caught:
+        client.encode(frames, gaussian_count=10**6)
+    assert (caught.value.reason, caught.value.field) == ("LIMIT", "gaussian_count")
+
+
 @pytest.mark.parametrize(
     ("actions", "field"),
     [

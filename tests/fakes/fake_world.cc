@@ -70,6 +70,7 @@ class FakeWorld : public World {
     spec_.checkpoint_digest = controls_->digest;
     spec_.width = static_cast<int>(controls_->width);
     spec_.height = static_cast<int>(controls_->height);
+    spec_.gaussians = controls_->gaussians;
     spec_.cameras = {DefaultCamera(spec_.width, spec_.height)};
   }
 
@@ -158,6 +159,10 @@ class FakeWorld : public World {
     cloud.sh = HostTensor::Zeros(DType::kF32, {1, 1, 3});
     cloud.opacity_logits = HostTensor::Zeros(DType::kF32, {1});
     return cloud;
+  }
+
+  absl::StatusOr<GaussianCloud> SampleGaussians(const StatePtr& state, int64_t) override {
+    return Gaussians(state);  // there is one
   }
 
   absl::StatusOr<LatentTokens> Latents(const StatePtr& state) override {

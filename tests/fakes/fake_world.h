@@ -52,6 +52,7 @@ struct FakeWorldControls {
   std::atomic<int64_t> leak_bytes = 0;  // lost by every Step
   std::atomic<int64_t> width = 6;       // of the cameras; read when the world is made
   std::atomic<int64_t> height = 4;
+  std::atomic<int64_t> gaussians = 1;       // that the spec tells; read when the world is made
   std::atomic<bool> record_batches = true;  // for Batches()
   std::atomic<uint32_t> last_age = 0;       // of the row that was stepped last
   Counter renders;                          // rows of Render so far

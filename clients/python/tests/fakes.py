@@ -17,6 +17,7 @@ from gwm._generated import (
     server_pb2_grpc,
     simulator_pb2,
     simulator_pb2_grpc,
+    tensor_pb2,
 )
 from gwm.serving.backend import BackendSpec, Field, Outcome, UnsupportedError, View, unit_action
 from gwm.serving.serve import EnvServer
@@ -213,7 +214,19 @@ class FakeModel(
         self._count("Encode", context)
         rgb = from_tensor(request.frames.rgb)
         means = rgb.reshape(len(rgb), 1, -1, 3).mean(2).astype(np.float32)
-        return perception_pb2.EncodeReply(latents=to_tensor(means), centres=to_tensor(np.zeros_like(means)))
+        reply = perception_pb2.EncodeReply(
+            latents=to_tensor(means), centres=to_tensor(np.zeros_like(means)), checkpoint_digest="d1"
+        )
+        count = request.gaussian_count
+        for _ in range(len(rgb) if count else 0):
+            reply.gaussians.add(
+                means=to_tensor(np.zeros((count, 3), np.float32)),
+                log_scales=to_tensor(np.zeros((count, 3), np.float32)),
+                quats=to_tensor(np.zeros((count, 4), np.float32)),
+                sh=to_tensor(np.zeros((count, 1, 3), np.float32)),
+                opacity_logits=to_tensor(np.zeros(count, np.float32)),
+            )
+        return reply
 
     def Decode(self, request: Any, context: Any) -> Any:
         rows = request.latents.shape[0]
@@ -222,10 +235,16 @@ class FakeModel(
 
     def Features(self, request: Any, context: Any) -> Any:
         rows = request.frames.rgb.shape[0]
-        tokens = to_tensor(np.ones((rows, 2, 5), np.float32))
-        return perception_pb2.FeaturesReply(
-            features=tokens, centres=to_tensor(np.zeros((rows, 2, 3), np.float32))
+        pooled = request.pooling == perception_pb2.FEATURE_POOLING_ATTENTION
+        dtype = np.float16 if request.dtype == tensor_pb2.DTYPE_F16 else np.float32
+        reply = perception_pb2.FeaturesReply(
+            features=to_tensor(np.ones((rows, 8 if pooled else 2, 5), dtype)),
+            checkpoint_digest="d1",
+            cache_key="features/d1",
         )
+        if not pooled:
+            reply.centres.CopyFrom(to_tensor(np.zeros((rows, 2, 3), np.float32)))
+        return reply
 
 
 @contextmanager

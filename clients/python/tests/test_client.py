@@ -59,6 +59,24 @@ def test_encode_decode_and_features() -> None:
         assert images.depth is None
 
 
+def test_features_and_gaussians_in_the_shapes_that_policies_take() -> None:
+    with model_server(FakeModel()) as address, gwm.Client(address) as client:
+        whole = client.features(rgbd(2))
+        assert whole.centres is not None
+        assert (whole.checkpoint_digest, whole.cache_key) == ("d1", "features/d1")
+        pooled = client.features(rgbd(2), pooling="attention", dtype="f16")
+        assert pooled.centres is None
+        assert (pooled.features.shape, pooled.features.dtype) == ((2, 8, 5), np.float16)
+        with pytest.raises(ValueError, match=r"pooling is 'max'; allowed are 'tokens', 'mean', 'attention'"):
+            client.features(rgbd(1), pooling="max")
+        with pytest.raises(ValueError, match=r"dtype is 'u8'; allowed are 'f32', 'f16', 'bf16'"):
+            client.features(rgbd(1), dtype="u8")
+        assert client.encode(rgbd(2)).gaussians == ()
+        encoded = client.encode(rgbd(2), gaussian_count=7)
+    assert encoded.checkpoint_digest == "d1"
+    assert [cloud.means.shape for cloud in encoded.gaussians] == [(7, 3), (7, 3)]
+
+
 class NotingModel(FakeModel):
     """Remembers who called for perception, and how urgently."""
 

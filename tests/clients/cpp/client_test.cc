@@ -331,9 +331,38 @@ TEST_F(ClientTest, EncodesDecodesAndReadsFeatures) {
   EXPECT_THAT(tokens.latents.values<float>(), ElementsAre(1, 2));
   EXPECT_THAT(tokens.centres.values<float>(), ElementsAre(3, 4, 5));
   EXPECT_THAT(client_.Features(frames).features.values<float>(), ElementsAre(9));
+  EXPECT_EQ(server_.features_request.pooling(), v1::FEATURE_POOLING_TOKENS);
+  EXPECT_TRUE(tokens.gaussians.empty());
   const Images images = client_.Decode(tokens.latents, frames, {.outputs = {RenderOutput::kDepth}});
   EXPECT_THAT(images.depth.values<float>(), ElementsAre(0.5F));
   EXPECT_EQ(server_.decode_request.latents().data(), tokens.latents.data);
+}
+
+TEST_F(ClientTest, AsksForFeaturesAndGaussiansInTheShapesThatPoliciesTake) {
+  v1::Tensor& pooled = *server_.features_reply.mutable_features();
+  pooled.set_dtype(v1::DTYPE_F16);
+  pooled.add_shape(1);
+  pooled.add_shape(2);
+  pooled.set_data("\x01\x3c\x02\x3c");
+  server_.features_reply.set_checkpoint_digest("d1");
+  server_.features_reply.set_cache_key("features/d1");
+  const FeatureTokens features = client_.Features(
+      {}, {.pooling = FeaturePooling::kMean, .dtype = DType::kF16, .model = {.model_id = "small"}});
+  EXPECT_EQ(server_.features_request.pooling(), v1::FEATURE_POOLING_MEAN);
+  EXPECT_EQ(server_.features_request.dtype(), v1::DTYPE_F16);
+  EXPECT_EQ(server_.features_request.model_id(), "small");
+  EXPECT_EQ(features.features.dtype, DType::kF16);
+  EXPECT_TRUE(features.centres.empty());
+  EXPECT_EQ(features.checkpoint_digest, "d1");
+  EXPECT_EQ(features.cache_key, "features/d1");
+
+  *server_.encode_reply.add_gaussians()->mutable_means() = FloatTensor({2, 3}, {1, 2, 3, 4, 5, 6});
+  server_.encode_reply.set_checkpoint_digest("d1");
+  const LatentTokens tokens = client_.Encode({}, {.gaussian_count = 2});
+  EXPECT_EQ(server_.encode_request.gaussian_count(), 2U);
+  ASSERT_EQ(tokens.gaussians.size(), 1U);
+  EXPECT_THAT(tokens.gaussians[0].means.values<float>(), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_EQ(tokens.checkpoint_digest, "d1");
 }
 
 }  // namespace

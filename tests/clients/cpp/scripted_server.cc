@@ -190,8 +190,9 @@ grpc::Status ScriptedServer::Decode(Context*, const v1::DecodeRequest* request,
   *reply = decode_reply;
   return status;
 }
-grpc::Status ScriptedServer::Features(Context*, const v1::FeaturesRequest*,
+grpc::Status ScriptedServer::Features(Context*, const v1::FeaturesRequest* request,
                                       v1::FeaturesReply* reply) {
+  features_request = *request;
   *reply = features_reply;
   return status;
 }

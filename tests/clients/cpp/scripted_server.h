@@ -84,6 +84,7 @@ class ScriptedServer final : public v1::Simulator::Service,
   v1::WarmUpRequest warm_up_request;
   v1::EncodeRequest encode_request;
   v1::DecodeRequest decode_request;
+  v1::FeaturesRequest features_request;
   std::vector<std::string> closed_sessions;
 
  private:

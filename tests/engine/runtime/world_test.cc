@@ -283,6 +283,42 @@ TEST_P(ModelWorldTest, FeaturesAreAFunctionOfTheStateAlone) {
   EXPECT_EQ(world->Features({states[0]}).value()[0].data, (*both)[0].data);
 }
 
+TEST_P(ModelWorldTest, FeaturesAreTheSameBitsInABatchOfAnySize) {
+  auto world = Open();
+  const auto states = ResetTo(*world, {1, 2, 3, 4, 5});
+  const auto together = world->Features(states);
+  ASSERT_TRUE(together.ok()) << together.status();
+  for (size_t i = 0; i < states.size(); ++i) {
+    EXPECT_EQ(world->Features({states[i]}).value()[0].data, (*together)[i].data) << i;
+    const auto pair = world->Features({states[0], states[i]});
+    EXPECT_EQ(pair.value()[1].data, (*together)[i].data) << i;
+  }
+}
+
+TEST_P(ModelWorldTest, SampledGaussiansAreTheFarthestOfThemAll) {
+  auto world = Open();
+  const auto state = ResetTo(*world, {1})[0];
+  const GaussianCloud all = world->Gaussians(state).value();
+  const GaussianCloud some = world->SampleGaussians(state, 64).value();
+  EXPECT_EQ(some.means.shape, (std::vector<int64_t>{64, 3}));
+  EXPECT_EQ(some.sh.shape[0], 64);
+  EXPECT_EQ(some.opacity_logits.shape, (std::vector<int64_t>{64}));
+  // From the first one on, and each sample begins with the smaller ones.
+  EXPECT_EQ(some.means.data.substr(0, 12), all.means.data.substr(0, 12));
+  EXPECT_EQ(world->SampleGaussians(state, 8).value().means.data, some.means.data.substr(0, 8 * 12));
+  // The second one is the farthest from the first.
+  const auto points = all.means.values<float>();
+  const auto distance = [&](std::span<const float> p, size_t k) {
+    return std::hypot(p[k] - points[0], p[k + 1] - points[1], p[k + 2] - points[2]);
+  };
+  float farthest = 0;
+  for (size_t k = 0; k < points.size(); k += 3) farthest = std::max(farthest, distance(points, k));
+  EXPECT_FLOAT_EQ(distance(some.means.values<float>(), 3), farthest);
+  ExpectStatus(world->SampleGaussians(state, 0).status(), kInvalid, {"count is 0"});
+  ExpectStatus(world->SampleGaussians(state, world->spec().gaussians + 1).status(), kInvalid,
+               {"allowed are 1 to"});
+}
+
 TEST_P(ModelWorldTest, RendersBytesThatAreTheRoundedFloats) {
   auto world = Open();
   const auto state = ResetTo(*world, {1})[0];

@@ -99,6 +99,17 @@ TEST_P(ToyWorldTest, ThePictureShowsTheStateOnATableBelowTheCamera) {
   EXPECT_EQ(world_->Gaussians(Start(0))->means.shape[0], world_->spec().gaussians);
 }
 
+TEST_P(ToyWorldTest, ASampleOfTheGaussiansCoversTheScene) {
+  const StatePtr state = Start(0);
+  const auto some = world_->SampleGaussians(state, 16);
+  ASSERT_TRUE(some.ok()) << some.status();
+  EXPECT_EQ(some->means.shape, (std::vector<int64_t>{16, 3}));
+  EXPECT_EQ(some->quats.data.size(), 16U * 4 * sizeof(float));
+  EXPECT_EQ(world_->SampleGaussians(state, 4)->means.data, some->means.data.substr(0, 4 * 12));
+  EXPECT_FALSE(world_->SampleGaussians(state, 0).ok());
+  EXPECT_FALSE(world_->SampleGaussians(state, world_->spec().gaussians + 1).ok());
+}
+
 TEST_P(ToyWorldTest, WhatCannotBeIsRefused) {
   const StatePtr state = Start(0);
   EXPECT_EQ(Step(state, Action(1.5F)).status.code(), absl::StatusCode::kInvalidArgument);

@@ -215,8 +215,11 @@ class FuzzTest : public ServerTest {
     imagine.add_outputs("latent");
     v1::EncodeRequest encode;
     *encode.mutable_frames() = fakes::TestFrames(1, 1, 9);
+    encode.set_gaussian_count(1);
     v1::FeaturesRequest features;
     *features.mutable_frames() = fakes::TestFrames(1, 1, 9);
+    features.set_pooling(v1::FEATURE_POOLING_ATTENTION);
+    features.set_dtype(v1::DTYPE_F16);
     v1::DecodeRequest decode;
     *decode.mutable_latents() = fakes::F32({1, 3, 4}, std::vector<float>(12));
     *decode.mutable_frames() = fakes::TestFrames(1, 1, 9);

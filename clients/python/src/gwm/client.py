@@ -18,8 +18,9 @@ from gwm._generated import perception_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.call_names import CallNames
 from gwm.channel import DEFAULT_TIMEOUT_S, Connection
 from gwm.models import Models
-from gwm.options import AUTO_RESETS, PRIORITIES, SAMPLERS, choose
+from gwm.options import AUTO_RESETS, FEATURE_DTYPES, POOLINGS, PRIORITIES, SAMPLERS, choose
 from gwm.render_fields import render_fields
+from gwm.replies import optional_tensor
 from gwm.retry import RetryPolicy
 from gwm.session import Session
 from gwm.types import (
@@ -28,6 +29,7 @@ from gwm.types import (
     Encoded,
     FeatureTokens,
     FieldSpec,
+    Gaussians,
     Images,
     RgbdFrames,
     ServerInfo,
@@ -204,16 +206,34 @@ class Client:
 
     # --- perception -----------------------------------------------------------------------------------------
 
-    def encode(self, frames: RgbdFrames, *, model_id: str = "", checkpoint_digest: str = "") -> Encoded:
-        """RGB-D frames -> latent tokens of the newest frame, with their places in the world."""
+    def encode(
+        self,
+        frames: RgbdFrames,
+        *,
+        gaussian_count: int = 0,
+        model_id: str = "",
+        checkpoint_digest: str = "",
+    ) -> Encoded:
+        """RGB-D frames -> latent tokens of the newest frame, with their places in the world.
+
+        gaussian_count: so many Gaussians of each world come too, spread over the scene (for point-cloud
+        policies); up to the smaller of spec().raw.gaussians and limits().max_sampled_gaussians.
+        """
         request = perception_pb2.EncodeRequest(
             frames=frames.to_proto(),
+            gaussian_count=gaussian_count,
             model_id=model_id,
             checkpoint_digest=checkpoint_digest,
             context=self._context(),
         )
         reply = self._connection.call("perception", "Encode", request, idempotent=True)
-        return Encoded(from_tensor(reply.latents), from_tensor(reply.centres))
+        return Encoded(
+            from_tensor(reply.latents),
+            from_tensor(reply.centres),
+            tuple(Gaussians.from_proto(cloud) for cloud in reply.gaussians),
+            reply.model_id,
+            reply.checkpoint_digest,
+        )
 
     def decode(
         self,
@@ -239,17 +259,36 @@ class Client:
         return Images.from_proto(reply.images)
 
     def features(
-        self, frames: RgbdFrames, *, model_id: str = "", checkpoint_digest: str = ""
+        self,
+        frames: RgbdFrames,
+        *,
+        pooling: str = "tokens",
+        dtype: str = "f32",
+        model_id: str = "",
+        checkpoint_digest: str = "",
     ) -> FeatureTokens:
-        """RGB-D frames -> hidden features of the dynamics model."""
+        """RGB-D frames -> hidden features of the dynamics model, for policies.
+
+        pooling: "tokens" for all of them [n, M, D], "mean" [n, D], "attention" for eight weighted means
+        [n, 8, D]. dtype: "f32", "f16" or "bf16", how they travel; bf16 arrives as float32. A world's features
+        are the same bits whoever shares its call.
+        """
         request = perception_pb2.FeaturesRequest(
             frames=frames.to_proto(),
+            pooling=choose(POOLINGS, "pooling", pooling),
+            dtype=choose(FEATURE_DTYPES, "dtype", dtype),
             model_id=model_id,
             checkpoint_digest=checkpoint_digest,
             context=self._context(),
         )
         reply = self._connection.call("perception", "Features", request, idempotent=True)
-        return FeatureTokens(from_tensor(reply.features), from_tensor(reply.centres))
+        return FeatureTokens(
+            from_tensor(reply.features),
+            optional_tensor(reply, "centres"),
+            reply.model_id,
+            reply.checkpoint_digest,
+            reply.cache_key,
+        )
 
     def _context(self) -> simulator_pb2.RequestContext:
         return simulator_pb2.RequestContext(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from gwm._generated import simulator_pb2
+from gwm._generated import perception_pb2, simulator_pb2, tensor_pb2
 
 Enum = TypeVar("Enum")
 
@@ -18,6 +18,16 @@ SAMPLERS: Mapping[str | None, simulator_pb2.SamplerKind] = {
     None: simulator_pb2.SAMPLER_KIND_UNSPECIFIED,
     "euler": simulator_pb2.SAMPLER_KIND_EULER,
     "heun": simulator_pb2.SAMPLER_KIND_HEUN,
+}
+POOLINGS: Mapping[str, perception_pb2.FeaturePooling] = {
+    "tokens": perception_pb2.FEATURE_POOLING_TOKENS,
+    "mean": perception_pb2.FEATURE_POOLING_MEAN,
+    "attention": perception_pb2.FEATURE_POOLING_ATTENTION,
+}
+FEATURE_DTYPES: Mapping[str, tensor_pb2.DType] = {
+    "f32": tensor_pb2.DTYPE_F32,
+    "f16": tensor_pb2.DTYPE_F16,
+    "bf16": tensor_pb2.DTYPE_BF16,
 }
 PRIORITIES: Mapping[str, simulator_pb2.Priority] = {
     "low": simulator_pb2.PRIORITY_LOW,

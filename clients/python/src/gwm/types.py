@@ -301,12 +301,20 @@ class ObserveResult:
 class Encoded:
     latents: Array  # f32 [n, M, L]
     centres: Array  # f32 [n, M, 3], metres, world frame
+    # One per world when asked for: the farthest point sample, whose first k are the sample of k.
+    gaussians: tuple[Gaussians, ...] = ()
+    model_id: str = ""
+    checkpoint_digest: str = ""  # of the version that answered
 
 
 @dataclass(frozen=True)
 class FeatureTokens:
-    features: Array  # f32 [n, M, D]
-    centres: Array  # f32 [n, M, 3], metres, world frame
+    features: Array  # [n, M, D], or pooled [n, D] or [n, 8, D]; f16, or f32 (also for "bf16")
+    centres: Array | None  # f32 [n, M, 3], metres, world frame; None when pooled
+    model_id: str = ""
+    checkpoint_digest: str = ""  # of the version that answered
+    # What the features depend on besides the frames: equal keys and equal frames, equal features.
+    cache_key: str = ""
 
 
 @dataclass(frozen=True)
