@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "gwm/export.h"
+#include "gwm/perception_types.h"
 #include "gwm/session.h"
 #include "gwm/types.h"
 

@@ -20,6 +20,7 @@
 
 #include "gwm/client.h"
 #include "gwm/export.h"
+#include "gwm/perception_types.h"
 #include "gwm/tensor.h"
 #include "gwm/types.h"
 
