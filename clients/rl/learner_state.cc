@@ -4,8 +4,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "clients/base/state_file.h"
 #include "clients/rl/checks.h"
-#include "clients/rl/state_file.h"
 
 namespace gwm::rl {
 namespace {
@@ -29,7 +29,7 @@ void SetSteps(torch::optim::Adam& adam, uint64_t steps) {
   }
 }
 
-absl::StatusOr<uint64_t> ReadCounter(const StateFile& state, const std::string& name) {
+absl::StatusOr<uint64_t> ReadCounter(const clients::StateFile& state, const std::string& name) {
   const auto found = state.metadata.find(name);
   uint64_t value = 0;
   if (found == state.metadata.end() || !absl::SimpleAtoi(found->second, &value) ||
@@ -81,17 +81,17 @@ void LearnerState::AddCounter(const std::string& name, uint64_t* counter) {
 }
 
 absl::Status LearnerState::Save(const std::string& path, const std::string& format) const {
-  StateFile state;
+  clients::StateFile state;
   state.tensors = tensors_;
   for (const auto& [name, counter] : counters_) state.metadata[name] = absl::StrCat(*counter);
   for (const auto& [name, adam] : adams_) {
     state.metadata[name + ".steps"] = absl::StrCat(StepsOf(*adam));
   }
-  return WriteStateFile(path, format, state);
+  return clients::WriteStateFile(path, format, state);
 }
 
 absl::Status LearnerState::Load(const std::string& path, const std::string& format) {
-  const absl::StatusOr<StateFile> state = ReadStateFile(path, format);
+  const absl::StatusOr<clients::StateFile> state = clients::ReadStateFile(path, format);
   if (!state.ok()) return state.status();
   if (state->tensors.size() != tensors_.size()) {
     return absl::InvalidArgumentError(absl::StrCat("the file has ", state->tensors.size(),

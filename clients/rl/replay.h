@@ -18,9 +18,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "clients/base/state_file.h"
 #include "clients/rl/batch.h"
 #include "clients/rl/counter_random.h"
-#include "clients/rl/state_file.h"
 
 namespace gwm::rl {
 
@@ -104,8 +104,8 @@ class Replay {
   torch::Tensor Joined(const torch::Tensor& stacks) const;
   std::map<std::string, std::string> FileMetadata() const;
   std::map<std::string, torch::Tensor> FileTensors(int64_t count) const;
-  absl::Status CheckLinks(const StateFile& state, int64_t written) const;
-  absl::StatusOr<int64_t> CheckFile(const StateFile& state) const;
+  absl::Status CheckLinks(const clients::StateFile& state, int64_t written) const;
+  absl::StatusOr<int64_t> CheckFile(const clients::StateFile& state) const;
   void CountTransitions();
 
   ReplayOptions options_;

@@ -17,7 +17,7 @@ absl::Status Damaged(const std::string& what) {
 }
 
 // Empty when absent.
-std::string Text(const StateFile& state, const std::string& key) {
+std::string Text(const clients::StateFile& state, const std::string& key) {
   const auto found = state.metadata.find(key);
   return found == state.metadata.end() ? std::string() : found->second;
 }
@@ -39,18 +39,18 @@ std::map<std::string, torch::Tensor> Replay::FileTensors(int64_t count) const {
 }
 
 absl::Status Replay::Save(const std::string& path) const {
-  StateFile state;
+  clients::StateFile state;
   state.metadata = FileMetadata();
   state.metadata["written"] = absl::StrCat(written_);
   state.tensors = FileTensors(std::min(written_, places_));
   std::vector<int64_t> open;
   for (const auto& [stream, number] : open_) open.insert(open.end(), {stream, number});
   state.tensors["open"] = torch::tensor(open, torch::kInt64).view({-1, 2});
-  return WriteStateFile(path, kFormat, state);
+  return clients::WriteStateFile(path, kFormat, state);
 }
 
 // Links that lead outside the file or in circles would send sampling astray.
-absl::Status Replay::CheckLinks(const StateFile& state, int64_t written) const {
+absl::Status Replay::CheckLinks(const clients::StateFile& state, int64_t written) const {
   const int64_t first = written - std::min(written, places_);
   const int64_t* previous = state.tensors.at("previous").data_ptr<int64_t>();
   const int64_t* next = state.tensors.at("next").data_ptr<int64_t>();
@@ -74,7 +74,7 @@ absl::Status Replay::CheckLinks(const StateFile& state, int64_t written) const {
 }
 
 // The number of frames written, once everything about the file is known to fit.
-absl::StatusOr<int64_t> Replay::CheckFile(const StateFile& state) const {
+absl::StatusOr<int64_t> Replay::CheckFile(const clients::StateFile& state) const {
   for (const auto& [key, value] : FileMetadata()) {
     if (Text(state, key) == value) continue;
     return absl::InvalidArgumentError(absl::StrCat("the file has ", key, " '", Text(state, key),
@@ -107,7 +107,7 @@ void Replay::CountTransitions() {
 }
 
 absl::Status Replay::Restore(const std::string& path) {
-  const absl::StatusOr<StateFile> state = ReadStateFile(path, kFormat);
+  const absl::StatusOr<clients::StateFile> state = clients::ReadStateFile(path, kFormat);
   if (!state.ok()) return state.status();
   return WithoutThrowing("Replay::Restore", [&]() -> absl::Status {
     const absl::StatusOr<int64_t> written = CheckFile(*state);

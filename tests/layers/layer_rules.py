@@ -79,9 +79,19 @@ RULES = (
     ),
     Rule("clients/cpp", forbidden=(TORCH, CUDA), reason="the C++ client library has no Torch"),
     Rule(
+        "clients/base",
+        allowed=(r"clients/base/", r"engine/io/", TORCH, ABSL, STD),
+        reason="what learners share knows none of them and no wire",
+    ),
+    Rule(
         "clients/rl",
-        allowed=(r"clients/rl/", r"engine/io/", TORCH, ABSL, STD),
+        allowed=(r"clients/(rl|base)/", r"engine/io/", TORCH, ABSL, STD),
         reason="learners know no wire",
+    ),
+    Rule(
+        "clients/policies",
+        allowed=(r"clients/(policies|base)/", r"engine/io/", r"nlohmann/", TORCH, ABSL, STD),
+        reason="policies know no wire",
     ),
     Rule(
         "clients/cpp/include",

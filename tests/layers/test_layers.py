@@ -19,7 +19,19 @@ def test_only_the_translator_knows_both_wire_and_engine() -> None:
     assert check_translator(ROOT) == []
 
 
-@pytest.mark.parametrize("folder", ["kernels", "engine", "engine/api", "server", "clients/cpp", "clients/rl"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "kernels",
+        "engine",
+        "engine/api",
+        "server",
+        "clients/cpp",
+        "clients/base",
+        "clients/rl",
+        "clients/policies",
+    ],
+)
 def test_the_checked_folders_hold_sources(folder: str) -> None:
     assert len(sources_below(ROOT, folder)) > 1
 
@@ -50,6 +62,10 @@ WRONG = [
     ("clients/rl", "#include <grpcpp/channel.h>"),
     ("clients/rl", '#include "gwm/v1/simulator.pb.h"'),
     ("clients/rl", '#include "gwm/client.h"'),
+    ("clients/base", '#include "clients/rl/agent.h"'),
+    ("clients/policies", '#include "clients/rl/agent.h"'),
+    ("clients/policies", '#include "engine/api/world.h"'),
+    ("clients/policies", "#include <grpcpp/channel.h>"),
     ("clients/cpp/src", '#include "server/convert/tensor.h"'),
     ("clients/cpp/src", "#include <torch/torch.h>"),
     ("clients/cpp/include/gwm", '#include "gwm/v1/simulator.pb.h"'),
@@ -80,6 +96,10 @@ RIGHT = [
     ("server/session", '#include "engine/api/world.h"\n#include "engine/io/episode.h"'),
     ("clients/cpp/bin", '#include "gwm/client.h"\n#include "engine/io/episode.h"'),
     ("clients/rl", '#include <torch/torch.h>\n#include "engine/io/file.h"\n#include "clients/rl/batch.h"'),
+    (
+        "clients/policies",
+        '#include <nlohmann/json.hpp>\n#include "clients/base/checks.h"\n#include "engine/io/file.h"',
+    ),
 ]
 
 

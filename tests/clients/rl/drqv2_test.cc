@@ -1,8 +1,8 @@
 #include "clients/rl/drqv2.h"
 
+#include "clients/base/state_file.h"
 #include "clients/rl/layers.h"
 #include "clients/rl/random_shift.h"
-#include "clients/rl/state_file.h"
 #include "clients/rl/truncated_normal.h"
 #include "tests/clients/rl/test_support.h"
 
@@ -39,7 +39,7 @@ using Tensors = std::map<std::string, torch::Tensor>;
 
 Tensors StateOf(const DrQv2& agent, const std::string& path) {
   EXPECT_TRUE(agent.Save(path).ok());
-  return ReadStateFile(path, "gwm-drqv2-1")->tensors;
+  return clients::ReadStateFile(path, "gwm-drqv2-1")->tensors;
 }
 
 void Load(const Tensors& tensors, const std::string& name, torch::nn::Module& module) {

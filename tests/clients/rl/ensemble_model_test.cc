@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "clients/rl/state_file.h"
+#include "clients/base/state_file.h"
 #include "tests/clients/rl/test_support.h"
 
 namespace gwm::rl {
@@ -77,9 +77,9 @@ TEST(EnsembleModelTest, ElitesAreThoseOfTheSmallestHoldoutErrors) {
   const auto model = MakeModel(options);
   // A network that predicts nonsense, and a fit too short to repair it.
   ASSERT_TRUE(model->Save(TestPath("a")).ok());
-  StateFile state = *ReadStateFile(TestPath("a"), "gwm-ensemble-1");
+  clients::StateFile state = *clients::ReadStateFile(TestPath("a"), "gwm-ensemble-1");
   state.tensors.at("network.bias4")[2].fill_(100);
-  ASSERT_TRUE(WriteStateFile(TestPath("b"), "gwm-ensemble-1", state).ok());
+  ASSERT_TRUE(clients::WriteStateFile(TestPath("b"), "gwm-ensemble-1", state).ok());
   ASSERT_TRUE(model->Load(TestPath("b")).ok());
   const auto fit = model->Fit(LinearSystem(400, 1));
   ASSERT_TRUE(fit.ok()) << fit.status();

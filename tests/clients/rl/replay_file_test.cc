@@ -3,8 +3,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "clients/base/state_file.h"
 #include "clients/rl/replay.h"
-#include "clients/rl/state_file.h"
 #include "tests/clients/rl/test_support.h"
 
 namespace gwm::rl {
@@ -157,9 +157,9 @@ TEST(ReplayFileTest, LinksThatLeadAstrayAreRefused) {
   const std::string path = TestPath("a"), changed = TestPath("changed");
   ASSERT_TRUE(MakeReplay(12)->Save(path).ok());
   const auto refuses = [&](const std::string& name, int64_t place, int64_t value) {
-    StateFile state = *ReadStateFile(path, "gwm-replay-1");
+    clients::StateFile state = *clients::ReadStateFile(path, "gwm-replay-1");
     state.tensors.at(name).view(-1)[place] = value;
-    EXPECT_TRUE(WriteStateFile(changed, "gwm-replay-1", state).ok());
+    EXPECT_TRUE(clients::WriteStateFile(changed, "gwm-replay-1", state).ok());
     return absl::IsInvalidArgument(MakeReplay(0)->Restore(changed));
   };
   EXPECT_TRUE(refuses("next", 3, 1000));

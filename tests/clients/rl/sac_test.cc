@@ -1,6 +1,6 @@
 #include "clients/rl/sac.h"
 
-#include "clients/rl/state_file.h"
+#include "clients/base/state_file.h"
 #include "tests/clients/rl/test_support.h"
 
 namespace gwm::rl {
@@ -22,7 +22,7 @@ using Tensors = std::map<std::string, torch::Tensor>;
 
 Tensors StateOf(const Sac& agent, const std::string& path) {
   EXPECT_TRUE(agent.Save(path).ok());
-  return ReadStateFile(path, "gwm-sac-1")->tensors;
+  return clients::ReadStateFile(path, "gwm-sac-1")->tensors;
 }
 
 void Load(const Tensors& tensors, const std::string& name, torch::nn::Module& module) {

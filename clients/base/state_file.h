@@ -1,6 +1,6 @@
 // Files of learner state: safetensors with a format name and a checksum in the metadata.
-#ifndef GWM_CLIENTS_RL_STATE_FILE_H_
-#define GWM_CLIENTS_RL_STATE_FILE_H_
+#ifndef GWM_CLIENTS_BASE_STATE_FILE_H_
+#define GWM_CLIENTS_BASE_STATE_FILE_H_
 
 #include <torch/torch.h>
 
@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace gwm::rl {
+namespace gwm::clients {
 
 struct StateFile {
   std::map<std::string, torch::Tensor> tensors;  // on the CPU: u8, i64, f32 or f64
@@ -27,6 +27,6 @@ absl::Status WriteStateFile(const std::string& path, const std::string& format,
 // NotFound; InvalidArgument for a torn or changed file, and for one of another format.
 absl::StatusOr<StateFile> ReadStateFile(const std::string& path, const std::string& format);
 
-}  // namespace gwm::rl
+}  // namespace gwm::clients
 
-#endif  // GWM_CLIENTS_RL_STATE_FILE_H_
+#endif  // GWM_CLIENTS_BASE_STATE_FILE_H_

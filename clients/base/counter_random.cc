@@ -1,11 +1,11 @@
-#include "clients/rl/counter_random.h"
+#include "clients/base/counter_random.h"
 
 #include <cmath>
 #include <numbers>
 #include <numeric>
 #include <utility>
 
-namespace gwm::rl {
+namespace gwm::clients {
 namespace {
 
 constexpr double kTwoToMinus53 = 0x1.0p-53;
@@ -29,19 +29,19 @@ std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> counter, std::array<uint3
   return counter;
 }
 
-uint64_t CounterRandom::Bits(RandomStream stream, uint64_t counter, uint64_t element) const {
+uint64_t StreamRandom::Bits(uint32_t stream, uint64_t counter, uint64_t element) const {
   // One block gives two elements.
   const uint64_t block = element / 2;
   const std::array<uint32_t, 4> words =
-      Philox({static_cast<uint32_t>(block), static_cast<uint32_t>(stream),
-              static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32)},
+      Philox({static_cast<uint32_t>(block), stream, static_cast<uint32_t>(counter),
+              static_cast<uint32_t>(counter >> 32)},
              {static_cast<uint32_t>(seed_), static_cast<uint32_t>(seed_ >> 32)});
   const size_t first = element % 2 == 0 ? 0 : 2;
   return words[first] | static_cast<uint64_t>(words[first + 1]) << 32;
 }
 
-torch::Tensor CounterRandom::Uniform(RandomStream stream, uint64_t counter,
-                                     at::IntArrayRef shape) const {
+torch::Tensor StreamRandom::Uniform(uint32_t stream, uint64_t counter,
+                                    at::IntArrayRef shape) const {
   torch::Tensor out = torch::empty(shape, torch::kFloat32);
   float* values = out.data_ptr<float>();
   for (int64_t i = 0; i < out.numel(); ++i) {
@@ -50,8 +50,7 @@ torch::Tensor CounterRandom::Uniform(RandomStream stream, uint64_t counter,
   return out;
 }
 
-torch::Tensor CounterRandom::Normal(RandomStream stream, uint64_t counter,
-                                    at::IntArrayRef shape) const {
+torch::Tensor StreamRandom::Normal(uint32_t stream, uint64_t counter, at::IntArrayRef shape) const {
   torch::Tensor out = torch::empty(shape, torch::kFloat32);
   float* values = out.data_ptr<float>();
   const int64_t count = out.numel();
@@ -64,8 +63,8 @@ torch::Tensor CounterRandom::Normal(RandomStream stream, uint64_t counter,
   return out;
 }
 
-torch::Tensor CounterRandom::Integers(RandomStream stream, uint64_t counter, int64_t bound,
-                                      at::IntArrayRef shape) const {
+torch::Tensor StreamRandom::Integers(uint32_t stream, uint64_t counter, int64_t bound,
+                                     at::IntArrayRef shape) const {
   torch::Tensor out = torch::empty(shape, torch::kInt64);
   int64_t* values = out.data_ptr<int64_t>();
   for (int64_t i = 0; i < out.numel(); ++i) {
@@ -74,8 +73,7 @@ torch::Tensor CounterRandom::Integers(RandomStream stream, uint64_t counter, int
   return out;
 }
 
-torch::Tensor CounterRandom::Permutation(RandomStream stream, uint64_t counter,
-                                         int64_t count) const {
+torch::Tensor StreamRandom::Permutation(uint32_t stream, uint64_t counter, int64_t count) const {
   torch::Tensor out = torch::arange(count, torch::kInt64);
   int64_t* values = out.data_ptr<int64_t>();
   for (int64_t i = count - 1; i > 0; --i) {
@@ -84,4 +82,4 @@ torch::Tensor CounterRandom::Permutation(RandomStream stream, uint64_t counter,
   return out;
 }
 
-}  // namespace gwm::rl
+}  // namespace gwm::clients

@@ -1,16 +1,16 @@
-#include "clients/rl/state_file.h"
+#include "clients/base/state_file.h"
 
 #include <cstring>
 #include <limits>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "clients/rl/checks.h"
+#include "clients/base/checks.h"
 #include "engine/io/crc32c.h"
 #include "engine/io/host_tensor.h"
 #include "engine/io/safetensors.h"
 
-namespace gwm::rl {
+namespace gwm::clients {
 namespace {
 
 struct TypePair {
@@ -109,4 +109,4 @@ absl::StatusOr<StateFile> ReadStateFile(const std::string& path, const std::stri
   });
 }
 
-}  // namespace gwm::rl
+}  // namespace gwm::clients
