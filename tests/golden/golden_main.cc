@@ -22,7 +22,7 @@ using Registry = std::map<std::string, Op>;
 Registry AllOps() {
   Registry registry;
   for (const std::vector<Op>& group : {DitOps(), DiffusionOps(), EncoderOps(), PointOps(),
-                                       RenderOps(), LayerOps(), FileOps(), RlOps()}) {
+                                       RenderOps(), LayerOps(), FileOps(), RlOps(), PolicyOps()}) {
     for (const Op& op : group) registry[op.name] = op;
   }
   return registry;

@@ -22,6 +22,8 @@ std::vector<Op> PointOps();      // fps chamfer rotations
 std::vector<Op> RenderOps();     // gaussian_ops rasterise
 std::vector<Op> LayerOps();      // norms rope edm_conditioners
 std::vector<Op> FileOps();       // ply image_metrics
+// assignment_schedules bc_diffusion_schedules conditional_unet1d transformer_for_diffusion
+std::vector<Op> PolicyOps();
 std::vector<Op> RlOps();  // drq_encoder drq_actor_critic drq_random_shift returns tdmpc2_math
 
 }  // namespace gwm::golden
