@@ -7,7 +7,6 @@ and kinds, so that whatever is there when it is stopped is balanced.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -166,7 +165,3 @@ def main(argv: list[str] | None = None) -> int:
     planned = plan_episodes(args.tasks, counts, args.first_seed)
     _collect(planned[shard::shards], args.out, args.steps)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
