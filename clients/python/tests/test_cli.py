@@ -25,7 +25,7 @@ from gwm.policies import make_policy
 from gwm.progress import Progress, format_duration
 from gwm.rollout import RolloutPlan, rollouts
 
-COMMANDS = ("ping", "spec", "step", "collect", "serve-env", "eval", "models")
+COMMANDS = ("ping", "spec", "step", "collect", "dataset", "serve-env", "eval", "models")
 
 
 @pytest.fixture

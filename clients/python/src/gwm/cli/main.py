@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gwm.cli import bench_server, collect, eval, models, ping, serve_env, spec, step
+from gwm.cli import bench_server, collect, dataset, eval, models, ping, serve_env, spec, step
 from gwm.cli.target import explain
 from gwm.errors import GwmError
 from gwm.serving.worker import WorkerError
@@ -21,7 +21,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gwm {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (ping, spec, step, collect, serve_env, eval, models, bench_server):
+    for module in (ping, spec, step, collect, dataset, serve_env, eval, models, bench_server):
         module.add_parser(commands)
     return parser
 
