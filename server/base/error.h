@@ -40,6 +40,16 @@ inline constexpr std::string_view kModelUnloaded = "MODEL_UNLOADED";
 inline constexpr std::string_view kModelDraining = "MODEL_DRAINING";
 inline constexpr std::string_view kModelInUse = "MODEL_IN_USE";
 inline constexpr std::string_view kBadCheckpoint = "BAD_CHECKPOINT";
+// Those of trainer.proto.
+inline constexpr std::string_view kUnknownJob = "UNKNOWN_JOB";
+inline constexpr std::string_view kUnknownDataset = "UNKNOWN_DATASET";
+inline constexpr std::string_view kUnknownCheckpoint = "UNKNOWN_CHECKPOINT";
+inline constexpr std::string_view kJobExists = "JOB_EXISTS";
+inline constexpr std::string_view kJobEnded = "JOB_ENDED";
+inline constexpr std::string_view kJobRunning = "JOB_RUNNING";
+inline constexpr std::string_view kCheckpointExists = "CHECKPOINT_EXISTS";
+inline constexpr std::string_view kDiskFull = "DISK_FULL";
+inline constexpr std::string_view kNoData = "NO_DATA";
 inline constexpr std::string_view kBug = "BUG";
 
 struct ErrorDetails {

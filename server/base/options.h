@@ -47,6 +47,13 @@ struct Limits {
   absl::Duration slow_reader_timeout = absl::Seconds(60);
   uint32_t max_run_window = 64;
   uint32_t max_run_streams = 256;
+  uint64_t max_dataset_bytes = uint64_t{4} << 30;
+  uint32_t max_datasets = 64;
+  uint32_t max_training_jobs = 4;
+  uint32_t max_training_jobs_kept = 100;
+  uint64_t max_training_frames = 20'000;
+  uint32_t training_max_share_percent = 50;
+  uint32_t max_trained_checkpoints = 64;
   uint32_t max_sampled_gaussians = 4096;
 };
 
@@ -82,6 +89,8 @@ struct ServerOptions {
   std::string checkpoint_root;
   absl::Duration warm_up_time = absl::Seconds(1);
   HealthTimes health;
+  std::string training_root;
+  absl::Duration training_save_period = absl::Seconds(30);
 };
 
 }  // namespace gwm::server

@@ -28,6 +28,7 @@ Flags (they win over the configuration file):
   --precision=PRECISION     of matrix products: fp32, bf16, auto          [auto]
   --metrics-listen=ADDR     serve /metrics, /healthz, /livez over HTTP    [off]
   --episode-root=DIR        folder that Reset's episode paths lie in      [off]
+  --training-root=DIR       folder for training; needs --checkpoint-root  [off]
   --state-key-file=FILE     seals state blobs with the key in this file   [off]
   --config=FILE             configuration, gwm.v1.ServerConfig in text format
   --port-file=FILE          write the addresses chosen, one a line, once serving
@@ -39,6 +40,7 @@ Examples:
   gwm-server --listen=0.0.0.0:50051,unix:/run/gwm.sock --metrics-listen=0.0.0.0:9464
   gwm-server --listen=127.0.0.1:0 --port-file=/tmp/gwm.addr --device=cpu
   gwm-server --toy=push --listen=127.0.0.1:50051
+  gwm-server --checkpoint-root=checkpoints --training-root=/var/lib/gwm
   gwm-server --config=server.textproto --print-config
   gwm-server --health 127.0.0.1:50051
 )";
@@ -59,6 +61,7 @@ std::map<std::string, Setter> ValueFlags() {
       {"metrics-listen", text(&ServerConfig::set_metrics_listen<const std::string&>)},
       {"episode-root", text(&ServerConfig::set_episode_root<const std::string&>)},
       {"state-key-file", text(&ServerConfig::set_state_key_file<const std::string&>)},
+      {"training-root", text(&ServerConfig::set_training_root<const std::string&>)},
       {"log-level", text(&ServerConfig::set_log_level<const std::string&>)},
       {"config", [](const std::string& value, Flags& flags) { flags.config_file = value; }},
       {"port-file", [](const std::string& value, Flags& flags) { flags.port_file = value; }},

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/api/toy.h"
+#include "engine/api/trainer.h"
 #include "engine/api/world.h"
 #include "server/bin/flags.h"
 #include "server/bin/health_probe.h"
@@ -64,6 +65,14 @@ WorldOpener EngineOpener(const ServerOptions& options,
   };
 }
 
+// The model to train lies where the worlds compute, and leaves their number of threads alone.
+TrainerOpener EngineTrainer(const ServerOptions& options) {
+  return [device = options.device](TrainerOptions trainer) {
+    trainer.device = device;
+    return OpenTrainer(trainer);
+  };
+}
+
 // A reader never sees half of the file.
 absl::Status WritePortFile(const std::string& path, const std::vector<std::string>& addresses) {
   const std::string unfinished = path + ".tmp";
@@ -103,6 +112,7 @@ int Serve(const Flags& flags, const ServerOptions& options, const StopSignal& st
   auto server = Server::Start({.options = options,
                                .world = EngineWorld(options, setting),
                                .open = EngineOpener(options, setting),
+                               .open_trainer = EngineTrainer(options),
                                .clock = &clock,
                                .log = &log,
                                .random = SystemRandom(),

@@ -58,6 +58,10 @@ absl::Status CheckLimits(const Limits& limits) {
   if (limits.training_share_percent > 90) {
     return BadField("training_share_percent", "1 to 90 is allowed");
   }
+  if (limits.training_max_share_percent > 100 ||
+      limits.training_max_share_percent < limits.training_share_percent) {
+    return BadField("training_max_share_percent", "training_share_percent to 100 is allowed");
+  }
   if (limits.slow_reader_timeout < absl::Milliseconds(1)) {
     return BadField("slow_reader_timeout", "1 ms or more is allowed");
   }
@@ -141,6 +145,13 @@ v1::Limits ToProto(const Limits& limits) {
   *out.mutable_slow_reader_timeout() = ToProto(limits.slow_reader_timeout);
   out.set_max_run_window(limits.max_run_window);
   out.set_max_run_streams(limits.max_run_streams);
+  out.set_max_dataset_bytes(limits.max_dataset_bytes);
+  out.set_max_datasets(limits.max_datasets);
+  out.set_max_training_jobs(limits.max_training_jobs);
+  out.set_max_training_jobs_kept(limits.max_training_jobs_kept);
+  out.set_max_training_frames(limits.max_training_frames);
+  out.set_training_max_share_percent(limits.training_max_share_percent);
+  out.set_max_trained_checkpoints(limits.max_trained_checkpoints);
   out.set_max_sampled_gaussians(limits.max_sampled_gaussians);
   return out;
 }
@@ -172,6 +183,15 @@ absl::StatusOr<Limits> FromProto(const v1::Limits& in) {
   out.allow_high_priority = in.allow_high_priority();
   Take(in.max_run_window(), out.max_run_window);
   Take(in.max_run_streams(), out.max_run_streams);
+  Take(in.max_dataset_bytes(), out.max_dataset_bytes);
+  Take(in.max_datasets(), out.max_datasets);
+  Take(in.max_training_jobs(), out.max_training_jobs);
+  Take(in.max_training_jobs_kept(), out.max_training_jobs_kept);
+  Take(in.max_training_frames(), out.max_training_frames);
+  out.training_max_share_percent =
+      std::max(out.training_max_share_percent, out.training_share_percent);
+  Take(in.training_max_share_percent(), out.training_max_share_percent);
+  Take(in.max_trained_checkpoints(), out.max_trained_checkpoints);
   Take(in.max_sampled_gaussians(), out.max_sampled_gaussians);
   RETURN_IF_ERROR(Take(in.has_min_idle_ttl(), in.min_idle_ttl(), "min_idle_ttl", out.min_idle_ttl));
   RETURN_IF_ERROR(Take(in.has_max_idle_ttl(), in.max_idle_ttl(), "max_idle_ttl", out.max_idle_ttl));
@@ -212,6 +232,8 @@ v1::ServerConfig ToProto(const ServerOptions& options) {
   *out.mutable_watchdog_timeout() = ToProto(options.health.watchdog);
   out.set_toy(options.toy);
   out.set_precision(options.precision);
+  out.set_training_root(options.training_root);
+  *out.mutable_training_save_period() = ToProto(options.training_save_period);
   return out;
 }
 
@@ -227,6 +249,10 @@ absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& in) {
   out.state_key_file = in.state_key_file();
   out.checkpoint_root = in.checkpoint_root();
   out.toy = in.toy();
+  out.training_root = in.training_root();
+  if (!out.training_root.empty() && out.checkpoint_root.empty()) {
+    return BadField("training_root", "checkpoint_root is needed too: trained checkpoints go there");
+  }
   out.threads = in.threads();
   Take(in.state_pool_bytes(), out.state_pool_bytes);
   ASSIGN_OR_RETURN(out.limits, FromProto(in.limits()));
@@ -234,6 +260,8 @@ absl::StatusOr<ServerOptions> FromProto(const v1::ServerConfig& in) {
       Take(in.has_drain_timeout(), in.drain_timeout(), "drain_timeout", out.drain.timeout));
   RETURN_IF_ERROR(Take(in.has_lame_duck(), in.lame_duck(), "lame_duck", out.drain.lame_duck));
   RETURN_IF_ERROR(Take(in.has_warm_up_time(), in.warm_up_time(), "warm_up_time", out.warm_up_time));
+  RETURN_IF_ERROR(Take(in.has_training_save_period(), in.training_save_period(),
+                       "training_save_period", out.training_save_period));
   RETURN_IF_ERROR(CheckDrain(out.drain, "drain_timeout"));
   RETURN_IF_ERROR(TakeHealth(in, out.health));
   RETURN_IF_ERROR(CheckOneOf(out.device, "device", {"auto", "cpu", "cuda"}));

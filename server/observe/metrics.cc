@@ -29,6 +29,7 @@ Metrics::Metrics()
           Counters(registry_, "gwm_health_probe_failures_total", "Those that failed.").Add({})),
       rpc_(registry_),
       device_(registry_),
+      training_(registry_),
       sessions_created_(
           Counters(registry_, "gwm_sessions_created_total", "Sessions made.").Add({})),
       sessions_closed_(Counters(registry_, "gwm_sessions_closed_total", "Sessions ended.")),

@@ -17,6 +17,7 @@
 #include "engine/api/world.h"
 #include "server/observe/device_metrics.h"
 #include "server/observe/rpc_metrics.h"
+#include "server/observe/training_metrics.h"
 
 namespace gwm::server {
 
@@ -68,6 +69,7 @@ class Metrics {
   void Rendered(uint64_t images, uint64_t pixels);
 
   DeviceMetrics& device() { return device_; }
+  TrainingMetrics& training() { return training_; }
 
   // Text exposition format.
   std::string Text() const;
@@ -84,6 +86,7 @@ class Metrics {
   prometheus::Counter& probe_failures_;
   RpcMetrics rpc_;
   DeviceMetrics device_;
+  TrainingMetrics training_;
   prometheus::Counter& sessions_created_;
   Family<prometheus::Counter>& sessions_closed_;
   prometheus::Histogram& session_lifetime_;

@@ -17,6 +17,7 @@
 #include "server/rpc/stream_watch.h"
 #include "server/schedule/device_thread.h"
 #include "server/session/session_table.h"
+#include "server/training/training_room.h"
 
 namespace gwm::server {
 
@@ -28,6 +29,7 @@ struct RpcDeps {
   DeviceThread* device = nullptr;
   ModelRegistry* models = nullptr;
   SessionTable* sessions = nullptr;
+  TrainingRoom* training = nullptr;  // null: the server does not train
   CallGate* gate = nullptr;  // no new calls once closed
   StreamWatch* streams = nullptr;
   std::function<DrainPlan(const DrainTimes&)> begin_drain;

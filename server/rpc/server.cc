@@ -17,6 +17,7 @@
 #include "server/rpc/perception_service.h"
 #include "server/rpc/server_service.h"
 #include "server/rpc/simulator_service.h"
+#include "server/rpc/trainer_service.h"
 
 namespace gwm::server {
 namespace {
@@ -92,6 +93,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerParts parts) {
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   RETURN_IF_ERROR(server->ReadStateKey());
   RETURN_IF_ERROR(server->OpenWorld());
+  RETURN_IF_ERROR(server->OpenTraining());
   RETURN_IF_ERROR(server->Listen());
   server->WatchStreams();
   RETURN_IF_ERROR(server->ServeMetrics());
@@ -129,13 +131,15 @@ absl::Status Server::ReadStateKey() {
 }
 
 absl::Status Server::OpenWorld() {
-  DeviceThreadOptions options{
-      .queue = QueueOptionsOf(deps_.limits),
-      .warm_up_time = parts_.options.warm_up_time,
-      .clock = parts_.clock,
-      .on_batch =
-          [this](const BatchReport& report) { metrics_.device().Quantum(ForMetrics(report)); },
-      .on_lost = [this](const absl::Status& why) { LoseDevice(why); }};
+  DeviceThreadOptions options{.queue = QueueOptionsOf(deps_.limits),
+                              .warm_up_time = parts_.options.warm_up_time,
+                              .clock = parts_.clock,
+                              .on_batch =
+                                  [this](const BatchReport& report) {
+                                    metrics_.device().Quantum(ForMetrics(report));
+                                    NoteForTraining(report);
+                                  },
+                              .on_lost = [this](const absl::Status& why) { LoseDevice(why); }};
   device_ = std::make_unique<DeviceThread>(std::move(options));
   deps_.device = device_.get();
   MakeSessions();
@@ -220,6 +224,7 @@ absl::Status Server::Listen() {
   services_.push_back(std::make_unique<PerceptionService>(deps_));
   services_.push_back(std::make_unique<ModelsService>(deps_));
   services_.push_back(std::make_unique<ServerService>(deps_));
+  services_.push_back(std::make_unique<TrainerService>(deps_));
   for (const auto& service : services_) builder.RegisterService(service.get());
   grpc_ = builder.BuildAndStart();
   for (size_t i = 0; i < listen.size(); ++i) {
@@ -258,6 +263,7 @@ std::string Server::MetricsText() {
   const SessionTable::Counts counts = sessions_->counts();
   metrics_.SetOpen(counts.sessions, counts.envs, counts.state_bytes);
   metrics_.SetSpilledBytes(counts.spilled_bytes);
+  if (training_ != nullptr) metrics_.training().SetJobs(training_->active_jobs());
   const auto backlog = device_->backlog();
   for (size_t i = 0; i < backlog.size(); ++i) {
     const std::string name(ClassName(static_cast<WorkClass>(i)));
@@ -291,6 +297,8 @@ void Server::Shutdown(absl::Duration timeout) {
   if (grpc_ == nullptr) return;
   BeginDrain();
   RefuseCalls();
+  // Jobs wait for the next process: what is left of the time is for calls.
+  if (training_ != nullptr) training_->Stop();
   // What is left then is answers on their way, and streams of the library itself (Watch) that never
   // end.
   const absl::Duration rest =

@@ -25,6 +25,7 @@
 #include "server/schedule/device_thread.h"
 #include "server/session/reaper.h"
 #include "server/session/session_table.h"
+#include "server/training/training_room.h"
 
 namespace grpc {
 class Server;
@@ -37,6 +38,7 @@ struct ServerParts {
   ServerOptions options;
   WorldFactory world;            // the first one; called once, on the device thread
   WorldOpener open;              // further ones
+  TrainerOpener open_trainer;    // of training jobs; needed with options.training_root
   const Clock* clock = nullptr;  // these outlive the server
   const Log* log = nullptr;
   RandomSource random;
@@ -93,6 +95,7 @@ class Server {
   absl::Status OpenWorld();
   void MakeSessions();
   void MakeModels();
+  absl::Status OpenTraining();
   absl::Status Listen();
   void WatchStreams();
   void WatchHealth();
@@ -100,12 +103,16 @@ class Server {
   // Server.Drain.
   DrainPlan DrainByCall(const DrainTimes& times);
   void LoseDevice(const absl::Status& why);
+  // Training waits for others that use the device; device thread.
+  void NoteForTraining(const BatchReport& report);
+  TrainingHooks HooksOfTraining();
 
   ServerParts parts_;
   Drain drain_;
   CallGate gate_;
   StreamWatch streams_;
   Metrics metrics_;
+  ShareLimiter share_;
   RpcDeps deps_;
   std::atomic<bool> device_lost_ = false;
   std::unique_ptr<Health> health_;
@@ -115,6 +122,7 @@ class Server {
   std::unique_ptr<DeviceThread> device_;
   std::unique_ptr<ModelRegistry> models_;
   std::unique_ptr<SessionTable> sessions_;
+  std::unique_ptr<TrainingRoom> training_;
   std::unique_ptr<Reaper> reaper_;
   std::vector<std::string> addresses_;
   std::unique_ptr<grpc::Server> grpc_;

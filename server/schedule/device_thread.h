@@ -54,6 +54,8 @@ class DeviceThread {
   void Abandon();
   Pulse pulse() const { return heartbeat_.pulse(); }
 
+  // The least share of the device that training gets while it waits, 0..1.
+  void SetTrainingShare(double share) { queue_.SetTrainingShare(share); }
   size_t queue_length() const { return queue_.length(); }
   const Clock& clock() const { return *options_.clock; }
   std::array<WorkQueue::ClassBacklog, kWorkClasses> backlog() const { return queue_.ByClass(); }

@@ -68,6 +68,9 @@ class WorkOrder {
   // Everything that waits is a quantum older.
   void EndQuantum();
 
+  // Of the device while training waits, 0..1.
+  void SetTrainingShare(double share) { options_.training_share = share; }
+
   size_t waiting() const { return waiting_; }
   bool empty() const { return entries_.empty(); }
   // The class that a ticket competes in: its own, or a higher one by age.
@@ -129,7 +132,7 @@ class WorkOrder {
   void GrantTurns(Class& work_class, const void* group);
   const Ticket* FirstOf(const Flow& flow, const void* group) const;
 
-  const OrderOptions options_;
+  OrderOptions options_;
   std::unordered_map<uint64_t, Entry> entries_;
   std::unordered_map<const void*, std::deque<uint64_t>> owners_;  // ids in their order
   std::array<Class, kWorkClasses> classes_;

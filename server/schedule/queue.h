@@ -84,6 +84,12 @@ class WorkQueue {
   // The world is gone.
   void Forget(const void* world) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // OrderOptions::training_share from now on.
+  void SetTrainingShare(double share) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    order_.SetTrainingShare(share);
+  }
+
   size_t length() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Works and device time of a class that are waiting or running.
   struct ClassBacklog {

@@ -23,6 +23,7 @@ from gwm.register import register_envs
 from gwm.retry import RetryPolicy
 from gwm.session import Session
 from gwm.step_stream import StepStream
+from gwm.trainer import PartSchedule, Trainer, TrainingJob
 from gwm.types import (
     Camera,
     EpisodeFrame,
@@ -51,6 +52,7 @@ __all__ = [
     "InvalidRequestError",
     "ModelInfo",
     "NotFoundError",
+    "PartSchedule",
     "Policy",
     "PolicySpec",
     "PreconditionError",
@@ -61,6 +63,8 @@ __all__ = [
     "Spec",
     "StateRef",
     "StepStream",
+    "Trainer",
+    "TrainingJob",
     "TruncationReason",
     "UnavailableError",
     "UnimplementedError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -16,6 +16,7 @@ from gwm._generated import (
     server_pb2_grpc,
     simulator_pb2,
     simulator_pb2_grpc,
+    trainer_pb2_grpc,
 )
 from gwm.errors import GwmError, UnimplementedError, from_rpc_error
 from gwm.retry import RetryPolicy
@@ -65,6 +66,19 @@ class Connection:
                 yield from stream
         finally:
             stream.cancel()
+
+    def send(
+        self, service: str, method: str, requests: Sequence[Any], *, timeout_s: float | None = None
+    ) -> Any:
+        """A client stream that a repetition cannot harm: all of it again when its reply got lost."""
+        stub = self._stub(service)
+        budget_s = self.timeout_s if timeout_s is None else timeout_s
+
+        def attempt(remaining_s: float) -> Any:
+            with _translated(self.address):
+                return getattr(stub, method)(iter(requests), timeout=remaining_s)
+
+        return self.retry.call(attempt, budget_s, idempotent=True)
 
     def both_ways(self, service: str, method: str, requests: Iterator[Any]) -> tuple[Any, Iterator[Any]]:
         """A stream in both directions: the call, for cancelling it, and its answers."""
@@ -119,6 +133,7 @@ class Connection:
             "policy": policy_pb2_grpc.PolicyStub(channel),
             "models": models_pb2_grpc.ModelsStub(channel),
             "server": server_pb2_grpc.ServerStub(channel),
+            "trainer": trainer_pb2_grpc.TrainerStub(channel),
         }
 
     def _bootstrap_channel(self) -> grpc.Channel:

@@ -23,6 +23,7 @@ from gwm.render_fields import render_fields
 from gwm.replies import optional_tensor
 from gwm.retry import RetryPolicy
 from gwm.session import Session
+from gwm.trainer import Trainer
 from gwm.types import (
     Array,
     Camera,
@@ -64,6 +65,7 @@ class Client:
         self.client_id = secrets.token_hex(16) if client_id is None else client_id
         self._call_names = CallNames()
         self.models = Models(self._connection)
+        self.trainer = Trainer(self._connection)
         self._spec: Spec | None = None
 
     @property
