@@ -83,6 +83,7 @@ class Server {
   // For tests and tools: what threads of the server do regularly.
   void CheckHealth() { health_->Check(); }
   int ReapExpiredSessions();
+  void CollectTrained() { training_->Collect(); }
   void EndSlowReaders() { streams_.Check(parts_.clock->Now()); }
   SessionTable::Counts session_counts() const { return sessions_->counts(); }
   size_t queue_length() const { return device_->queue_length(); }

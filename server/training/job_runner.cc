@@ -249,14 +249,17 @@ void JobRunner::WaitForData() {
 }
 
 void JobRunner::End(JobState state, const absl::Status& why) {
-  Change([&](TrainingJob& job) {
-    job.state = state;
-    if (!why.ok()) job.error = std::string(ForClients(why).message());
-    job.device_time += trainer_->TakeDeviceTime();
-  });
-  const absl::Status noted = Note();
+  TrainingJob last = job();
+  last.state = state;
+  if (!why.ok()) last.error = std::string(ForClients(why).message());
+  last.device_time += trainer_->TakeDeviceTime();
+  last.changed_at = parts_.clock->Now();
+  // Its memory is free, and its end is on disk, before anybody hears of it.
+  trainer_->Close();
+  const absl::Status noted = parts_.disk->Write(folder() + "/job.json", ToJson(last));
   if (noted.ok()) trainer_->ForgetState();
   trainer_.reset();
+  Change([&last](TrainingJob& job) { job = std::move(last); });
   const auto& tell = why.ok() && noted.ok() ? parts_.hooks.on_event : parts_.hooks.on_trouble;
   if (tell) {
     tell(absl::StrCat(

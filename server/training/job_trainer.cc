@@ -1,6 +1,7 @@
 #include "server/training/job_trainer.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -47,11 +48,18 @@ JobTrainer::JobTrainer(const TrainingParts& parts, const TrainingSpec& spec,
       most_frames_(MostFrames(spec, parts.limits)),
       reward_imagines_(ImaginedShareOf(spec.train_json) > 0) {}
 
-JobTrainer::~JobTrainer() {
+JobTrainer::~JobTrainer() { Close(); }
+
+void JobTrainer::Close() {
   if (trainer_ == nullptr) return;
-  std::shared_ptr<Trainer> going = std::move(trainer_);
-  parts_.device->Submit(std::make_unique<Errand>(this, [going]() mutable { going.reset(); }),
+  std::promise<void> closed;
+  parts_.device->Submit(std::make_unique<Errand>(this,
+                                                 [&] {
+                                                   trainer_.reset();
+                                                   closed.set_value();
+                                                 }),
                         Admission::kAlways);
+  closed.get_future().wait();
 }
 
 absl::Status JobTrainer::OnDevice(const std::function<absl::Status()>& piece) {

@@ -43,6 +43,8 @@ class JobTrainer {
   // All of it or nothing.
   absl::Status SaveState(const TrainingJob& job);
   absl::Status SaveCheckpoint(const std::string& folder, const std::string& note);
+  // Lets go of the model; nothing but ForgetState may follow.
+  void Close();
   // The job has ended: what it would need to go on is not needed any more.
   void ForgetState();
 

@@ -11,12 +11,19 @@ sys.path[:0] = [str(ROOT / "clients/python/src")]
 
 import numpy as np  # noqa: E402
 from google.protobuf import descriptor  # noqa: E402
-from gwm._generated import models_pb2, perception_pb2, policy_pb2, server_pb2, simulator_pb2  # noqa: E402
+from gwm._generated import (  # noqa: E402
+    models_pb2,
+    perception_pb2,
+    policy_pb2,
+    server_pb2,
+    simulator_pb2,
+    trainer_pb2,
+)
 from gwm.wire import from_tensor, to_tensor  # noqa: E402
 
 HERE = Path(__file__).parent
 FIELDS = HERE / "fields.txt"
-FILES = (simulator_pb2, perception_pb2, policy_pb2, models_pb2, server_pb2)
+FILES = (simulator_pb2, perception_pb2, policy_pb2, models_pb2, trainer_pb2, server_pb2)
 
 
 def published() -> list[str]:

@@ -44,6 +44,7 @@ class ServerTest : public ::testing::Test {
         Server::Start({.options = options_,
                        .world = [controls = controls_] { return fakes::MakeFakeWorld(controls); },
                        .open = open_,
+                       .open_trainer = open_trainer_,
                        .clock = &clock_,
                        .log = &log_,
                        .random = CountingRandom(1000 * ++starts_),
@@ -158,6 +159,7 @@ class ServerTest : public ::testing::Test {
                                     .watchdog = absl::ZeroDuration()}};
   std::shared_ptr<fakes::FakeWorldControls> controls_ =
       std::make_shared<fakes::FakeWorldControls>();
+  TrainerOpener open_trainer_;
   WorldOpener open_;  // of models that are loaded later; none by default
   uint64_t starts_ = 0;
   std::atomic<int> drain_calls_ = 0;
