@@ -52,7 +52,7 @@ struct Limits {
   uint32_t max_training_jobs = 4;
   uint32_t max_training_jobs_kept = 100;
   uint64_t max_training_frames = 20'000;
-  uint32_t training_max_share_percent = 50;
+  uint32_t training_max_share_percent = 25;
   uint32_t max_trained_checkpoints = 64;
   uint32_t max_sampled_gaussians = 4096;
 };

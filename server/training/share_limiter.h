@@ -24,6 +24,7 @@ class ShareLimiter {
   void OthersRan(absl::Time end, absl::Duration busy) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     others_ran_at_ = std::max(others_ran_at_, end);
+    silent_since_ = std::max(silent_since_, end);
     owed_ = std::max(owed_ - busy, absl::ZeroDuration());
   }
   // share: above 0, up to 1.
@@ -32,12 +33,14 @@ class ShareLimiter {
     absl::MutexLock lock(&mutex_);
     if (begin - others_ran_at_ >= quiet_) return;  // held against nobody
     owed_ += busy * ((1 - share) / share);
+    // They could not run meanwhile, so their silence begins only now.
+    silent_since_ = std::max(silent_since_, begin + busy);
   }
   // How long a piece of training should still wait unless others run before; zero: it may go.
   absl::Duration Wait(absl::Time now) const ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    if (now - others_ran_at_ >= quiet_) owed_ = absl::ZeroDuration();
-    return owed_ == absl::ZeroDuration() ? owed_ : quiet_ - (now - others_ran_at_);
+    if (now - silent_since_ >= quiet_) owed_ = absl::ZeroDuration();
+    return owed_ == absl::ZeroDuration() ? owed_ : quiet_ - (now - silent_since_);
   }
 
  private:
@@ -45,6 +48,7 @@ class ShareLimiter {
   mutable absl::Mutex mutex_;
   mutable absl::Duration owed_ ABSL_GUARDED_BY(mutex_);  // device time of others
   absl::Time others_ran_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  absl::Time silent_since_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 
 }  // namespace gwm::server

@@ -128,6 +128,16 @@ class TrainerRpcTest : public ServerTest {
     return WatchUntil([state](const v1::TrainingJob& job) { return job.state() == state; });
   }
   std::string Reason(const grpc::Status& status) { return fakes::DetailsOf(status).reason; }
+  // Until no model of this digest is in memory.
+  void AwaitGone(const std::string& digest) {
+    v1::ListModelsReply reply;
+    do {
+      reply.Clear();
+      EXPECT_TRUE(
+          Call(*models_, &v1::Models::Stub::ListModels, v1::ListModelsRequest(), &reply).ok());
+    } while (std::any_of(reply.models().begin(), reply.models().end(),
+                         [&](const auto& model) { return model.checkpoint_digest() == digest; }));
+  }
   v1::Session SessionOn(const std::string& digest) {
     v1::CreateSessionRequest request;
     request.set_checkpoint_digest(digest);
@@ -348,7 +358,7 @@ TEST_F(TrainerRpcTest, RetiresOldVersionsWhenTheirSessionsHaveEnded) {
   EXPECT_TRUE(Reset(reset, &reply).ok());
   EXPECT_TRUE(fs::exists(root_ / "checkpoints" / first.checkpoint()));
   EXPECT_TRUE(Close(pinned.session_id()).ok());
-  server_->ReapExpiredSessions();
+  AwaitGone(first.digest());
   server_->CollectTrained();
   EXPECT_FALSE(fs::exists(root_ / "checkpoints" / first.checkpoint()));
 }

@@ -107,8 +107,8 @@ class Trainer:
     ) -> AppendResult:
         """Adds episodes in this order; the first that the server refuses ends the call, those before it stay.
 
-        ids: their names, unique in the dataset; None: a digest of each one's content. One that is there already
-        changes nothing, so a call whose reply got lost is simply made again.
+        ids: their names, unique in the dataset; None: a digest of each one's content. One that is there
+        already changes nothing, so a call whose reply got lost is simply made again.
         """
         messages = [
             trainer_pb2.AppendDataRequest(dataset=dataset, episode=_episode(episode, ids[n] if ids else ""))
