@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "gwm/v1/trainer.pb.h"
 #include "server/base/status.h"
 #include "server/convert/config.h"
 #include "server/convert/duration.h"
@@ -11,6 +12,16 @@
 #include "server/rpc/call.h"
 
 namespace gwm::server {
+namespace {
+
+void AddTrainerRpcs(v1::ServerInfo& out) {
+  const auto* service = v1::TrainingJob::descriptor()->file()->FindServiceByName("Trainer");
+  for (int i = 0; i < service->method_count(); ++i) {
+    out.add_rpcs("Trainer." + service->method(i)->name());
+  }
+}
+
+}  // namespace
 
 grpc::ServerUnaryReactor* ServerService::GetServerInfo(grpc::CallbackServerContext* context,
                                                        const v1::GetServerInfoRequest* request,
@@ -27,6 +38,7 @@ grpc::ServerUnaryReactor* ServerService::GetServerInfo(grpc::CallbackServerConte
                   out.set_checkpoint_digest(spec.checkpoint_digest);
                   out.set_device(spec.device);
                   for (std::string_view rpc : AnsweredRpcs()) out.add_rpcs(std::string(rpc));
+                  if (deps_.training != nullptr) AddTrainerRpcs(out);
                   out.set_sessions(counts.sessions);
                   out.set_envs(static_cast<uint32_t>(counts.envs));
                   out.set_state_bytes(counts.state_bytes);

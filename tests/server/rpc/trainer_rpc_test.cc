@@ -181,6 +181,19 @@ TEST_F(TrainerRpcTest, AnswersThatItDoesNotTrainWithoutARoot) {
   EXPECT_EQ(Append({Episode("e")}, &reply).error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
+TEST_F(TrainerRpcTest, SaysThatItAnswersTheCallsOfTraining) {
+  v1::ServerInfo info;
+  const auto answers = [&] {
+    EXPECT_TRUE(
+        Call(*info_, &v1::Server::Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
+    return std::count(info.rpcs().begin(), info.rpcs().end(), "Trainer.AppendData");
+  };
+  EXPECT_EQ(answers(), 1);
+  options_.training_root.clear();
+  Restart();
+  EXPECT_EQ(answers(), 0);
+}
+
 TEST_F(TrainerRpcTest, KeepsTheEpisodesBeforeTheOneThatItRefuses) {
   auto bad = Episode("e1");
   bad.clear_reward();
