@@ -15,6 +15,13 @@ from processes import ServerProcess
 ROOT = Path(__file__).resolve().parents[2]
 # Families whose first sample comes with the first failure, or the first slow reader.
 NOT_YET_SEEN = {
+    # Of servers that train: test_training.py.
+    "gwm_checkpoint_bytes",
+    "gwm_checkpoint_duration_seconds",
+    "gwm_train_episodes_total",
+    "gwm_train_loss",
+    "gwm_train_samples_total",
+    "gwm_train_steps_total",
     "gwm_cancelled_total",
     "gwm_model_load_failures_total",
     "gwm_rejected_total",
