@@ -14,7 +14,7 @@
 
 namespace gwm {
 
-// "push", "unicycle"; in alphabetical order.
+// "blocks", "lane-strip", "push", "unicycle"; in alphabetical order.
 std::vector<std::string> ToyWorldNames();
 
 // The world of that name with room for the states that fit into `pool_bytes`. Steps are one

@@ -14,8 +14,10 @@ struct Named {
   const char* name;
   std::unique_ptr<toy::Task> (*make)();
 };
-constexpr std::array<Named, 2> kTasks = {
-    {{"push", toy::MakePushTask}, {"unicycle", toy::MakeUnicycleTask}}};
+constexpr std::array<Named, 4> kTasks = {{{"blocks", toy::MakeBlocksTask},
+                                          {"lane-strip", toy::MakeLaneStripTask},
+                                          {"push", toy::MakePushTask},
+                                          {"unicycle", toy::MakeUnicycleTask}}};
 
 }  // namespace
 

@@ -71,7 +71,7 @@ class Push final : public Task {
     KeepInside(next, kPuckX, kPuckWall);
     PushAway(next, kPuckX, kPusherX);
     KeepInside(next, kPusherX, kPusherWall);
-    out.success = Distance(next, kPuckX, kGoalX) < kGoalRadius;
+    out.success = out.ended = Distance(next, kPuckX, kGoalX) < kGoalRadius;
     const float gained = Distance(state, kPuckX, kGoalX) - Distance(next, kPuckX, kGoalX);
     const float nearer = Distance(state, kPusherX, kPuckX) - Distance(next, kPusherX, kPuckX);
     const float effort = action[0] * action[0] + action[1] * action[1];

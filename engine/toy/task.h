@@ -23,7 +23,8 @@ struct TaskSpec {
 struct Transition {
   std::vector<float> next;  // [S]
   float reward = 0;
-  bool success = false;  // and the end of the episode
+  bool ended = false;  // the episode is over: solved or failed
+  bool success = false;
 };
 
 // Functions of their arguments alone.
@@ -39,6 +40,8 @@ class Task {
   virtual Scene Draw(std::span<const float> state) const = 0;
 };
 
+std::unique_ptr<Task> MakeBlocksTask();
+std::unique_ptr<Task> MakeLaneStripTask();
 std::unique_ptr<Task> MakePushTask();
 std::unique_ptr<Task> MakeUnicycleTask();
 

@@ -158,7 +158,7 @@ absl::Status ToyWorld::Advance(std::span<StepInProgress* const> rows) {
     Transition made = task_->Step(Values(step.state), step.action);
     step.result = {.next = Make(std::move(made.next)),
                    .reward = made.reward,
-                   .terminated = made.success,
+                   .terminated = made.ended,
                    .success = made.success,
                    .success_probability = made.success ? 1.0F : 0.0F};
     step.done = true;

@@ -59,7 +59,7 @@ class Unicycle final : public Task {
       next[kY] = std::clamp(next[kY], -kWall, kWall);
       next[kSpeed] = 0;
     }
-    out.success = GoalDistance(next) < kGoalRadius;
+    out.success = out.ended = GoalDistance(next) < kGoalRadius;
     const float effort = action[0] * action[0] + action[1] * action[1];
     out.reward = 10 * (GoalDistance(state) - GoalDistance(next)) - 0.01F * effort +
                  (out.success ? 10.0F : 0.0F);

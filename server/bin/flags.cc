@@ -23,7 +23,8 @@ Flags (they win over the configuration file):
   --listen=ADDR[,ADDR...]   HOST:PORT (port 0: a free one) or unix:PATH   [127.0.0.1:50051]
   --checkpoint=DIR          the checkpoint to serve at first              [checkpoints/gwm-small]
   --checkpoint-root=DIR     folder of those that LoadModel may name       [off]
-  --toy=NAME                an exact little world instead: push, unicycle [off]
+  --toy=NAME                an exact little world instead: blocks,        [off]
+                            lane-strip, push, unicycle
   --device=auto|cpu|cuda    where to compute                              [auto]
   --precision=PRECISION     of matrix products: fp32, bf16, auto          [auto]
   --metrics-listen=ADDR     serve /metrics, /healthz, /livez over HTTP    [off]
