@@ -14,7 +14,7 @@ namespace {
 constexpr int kTableRows = 15;
 constexpr int kBeamGaussians = 4;
 // Of the Gaussians of a rectangle: how far they spread, as a share of their tile, and their height.
-constexpr float kTileSigmas = 0.45F, kThinMetres = 0.01F;
+constexpr float kTileSigmas = 0.6F, kThinMetres = 0.01F;
 constexpr Colour kDark = {0.42F, 0.42F, 0.45F}, kLight = {0.55F, 0.55F, 0.57F};
 // The public form of colours: 0.5 + SH basis of degree 0 times this.
 constexpr float kShBasis0 = 0.28209479177387814F;

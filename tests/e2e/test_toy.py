@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from conftest import CHECKPOINT, SERVER
 from demo.server import running_server
+from toy_policies import POLICIES
 
 HORIZON = 200
 
 
-@pytest.fixture(scope="module", params=["push", "unicycle"])
+@pytest.fixture(scope="module", params=["blocks", "lane-strip", "push", "unicycle"])
 def toy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[gwm.Client]:
     log = tmp_path_factory.mktemp("toy") / "server.log"
     with (
@@ -25,44 +27,9 @@ def toy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield made
 
 
-def unscaled(latent: np.ndarray, least: list[float], greatest: list[float]) -> np.ndarray:
-    low, high = np.array(least), np.array(greatest)
-    return low + (latent.reshape(latent.shape[0], -1) + 1) / 2 * (high - low)
-
-
-def heading(angle_rad: np.ndarray) -> np.ndarray:
-    return np.stack([np.cos(angle_rad), np.sin(angle_rad)], 1)
-
-
-def push(latent: np.ndarray) -> np.ndarray:
-    """Goes around the puck to the side away from the goal, then pushes, correcting what slips aside."""
-    state = unscaled(latent, [-0.92, -0.92, -0.88, -0.88, -1, -1], [0.92, 0.92, 0.88, 0.88, 1, 1])
-    pusher, puck, goal = state[:, 0:2], state[:, 2:4], state[:, 4:6]
-    offset = pusher - puck
-    to_goal = np.arctan2(*(goal - puck).T[::-1])
-    place = np.arctan2(*offset.T[::-1])
-    error = np.angle(np.exp(1j * (to_goal + np.pi - place)))
-    around = puck + 0.3 * heading(place + np.clip(error, -0.6, 0.6))
-    along = heading(to_goal)
-    aside = offset - (offset * along).sum(1, keepdims=True) * along
-    behind = (np.abs(error) < 0.5)[:, None]
-    return np.clip(np.where(behind, along - 15 * aside, 10 * (around - pusher)), -1, 1)
-
-
-def steer(latent: np.ndarray) -> np.ndarray:
-    """Turns towards the goal, and drives when it looks there."""
-    state = unscaled(latent, [-1, -1, -np.pi, 0, -1, -1], [1, 1, np.pi, 1, 1, 1])
-    wanted = np.arctan2(state[:, 5] - state[:, 1], state[:, 4] - state[:, 0])
-    error = np.angle(np.exp(1j * (wanted - state[:, 2])))
-    speed = np.where(np.abs(error) < 0.5, 0.4, 0.05)
-    return np.clip(np.stack([10 * (speed - state[:, 3]), 3 * error], 1), -1, 1)
-
-
-POLICIES = {"toy-push": push, "toy-unicycle": steer}
-
-
 def test_a_simple_policy_solves_it_and_a_random_one_does_not(toy: gwm.Client) -> None:
     policy = POLICIES[toy.spec().model_id]
+    (action_dim,) = toy.spec().action.shape
     solved = {"policy": 0, "random": 0}
     generator = np.random.default_rng(3)
     for name in solved:
@@ -70,7 +37,7 @@ def test_a_simple_policy_solves_it_and_a_random_one_does_not(toy: gwm.Client) ->
             latent = session.reset().observations["latent"]
             done = np.zeros(32, bool)
             for _ in range(HORIZON):
-                actions = policy(latent) if name == "policy" else generator.uniform(-1, 1, (32, 2))
+                actions = policy(latent) if name == "policy" else generator.uniform(-1, 1, (32, action_dim))
                 result = session.step(actions)
                 latent = result.observations["latent"]
                 done |= result.success
@@ -81,6 +48,7 @@ def test_a_simple_policy_solves_it_and_a_random_one_does_not(toy: gwm.Client) ->
 
 def test_a_state_of_one_server_goes_on_at_another(toy: gwm.Client, tmp_path: Path) -> None:
     name = toy.spec().model_id.removeprefix("toy-")
+    (action_dim,) = toy.spec().action.shape
     with (
         running_server(SERVER, CHECKPOINT, tmp_path / "other.log", f"--toy={name}") as where,
         gwm.Client(where) as other,
@@ -88,13 +56,39 @@ def test_a_state_of_one_server_goes_on_at_another(toy: gwm.Client, tmp_path: Pat
         other.create_session(seed=2) as there,
     ):
         here.reset()
-        here.step(np.full((1, 2), 0.5))
+        here.step(np.full((1, action_dim), 0.1))
         there.reset(state=here.export_state(0))
-        for action in np.random.default_rng(0).uniform(-1, 1, (20, 1, 2)):
+        # Small ones, which keep a car on its road.
+        for action in np.random.default_rng(0).uniform(-0.2, 0.2, (20, 1, action_dim)):
             left, right = (s.step(action, observations=["latent", "rgb"]) for s in (here, there))
             np.testing.assert_array_equal(left.observations["latent"], right.observations["latent"])
             np.testing.assert_array_equal(left.observations["rgb"], right.observations["rgb"])
             assert left.reward == right.reward
+
+
+def test_a_fork_moves_in_pictures_and_gaussians_while_its_origin_stays(toy: gwm.Client) -> None:
+    (action_dim,) = toy.spec().action.shape
+    camera = toy.spec().cameras[0]
+    pose = camera.world_from_cam.copy()
+    pose[:2, 3] += 0.2  # no camera of its own
+    aside = dataclasses.replace(camera, world_from_cam=pose)
+    with toy.create_session(seed=11) as origin:
+        origin.reset()
+
+        def look(session: gwm.Session) -> gwm.Images:
+            return session.render(cameras=[aside], outputs=["rgb", "gaussians"])
+
+        before = look(origin)
+        with origin.fork() as fork:
+            for _ in range(5):
+                fork.step(np.full((1, action_dim), 0.1))
+            moved = look(fork)
+        after = look(origin)
+    np.testing.assert_array_equal(before.rgb, after.rgb)
+    np.testing.assert_array_equal(before.gaussians[0].means, after.gaussians[0].means)
+    assert (before.rgb != moved.rgb).any()
+    assert (before.gaussians[0].means != moved.gaussians[0].means).any()
+    assert before.gaussians[0].means.shape == moved.gaussians[0].means.shape == (toy.spec().raw.gaussians, 3)
 
 
 def test_it_is_a_gymnasium_environment(toy: gwm.Client) -> None:
