@@ -28,7 +28,7 @@ constexpr size_t kFirstRow = 3, kSecondRow = 6, kFingers = 9;
 constexpr int kActionDim = 10;
 constexpr float kDt = 0.1F;
 constexpr float kGripperSpeed = 0.5F, kTurnScale = 0.1F;
-constexpr float kWall = 0.9F, kTop = 0.4F, kLow = kBlockHalf_m[2];
+constexpr float kWall = 0.9F, kTop = 0.4F, kLow = kBlockHalf[2];
 constexpr float kReach = 0.12F;
 // More than two half diagonals of a block: no way of turning makes them touch.
 constexpr float kApart = 0.35F;
@@ -145,7 +145,7 @@ std::vector<float> Blocks::Start(uint32_t index) const {
   // Places of the blocks and of the goal: wherever there is room beside those before.
   std::vector<Vector> taken_m;
   while (taken_m.size() < kBlocks + 1) {
-    const Vector place_m = somewhere(kBlockHalf_m[2]);
+    const Vector place_m = somewhere(kBlockHalf[2]);
     if (std::ranges::all_of(taken_m, [&](const Vector& other_m) {
           return PlanDistance(place_m, other_m) >= kApart;
         })) {

@@ -25,7 +25,7 @@ Colour Shaded(const Colour& colour) {
 void AddBlock(Scene& scene, const BlockPose& pose, const Colour& colour) {
   Vector edge_m{};
   for (size_t axis = 0; axis < 3; ++axis) {
-    edge_m[axis] = 2 * kBlockHalf_m[axis] / static_cast<float>(kCells[axis]);
+    edge_m[axis] = 2 * kBlockHalf[axis] / static_cast<float>(kCells[axis]);
   }
   const Vector sigmas_m = {kCellSigmas * edge_m[0], kCellSigmas * edge_m[1],
                            kCellSigmas * edge_m[2]};
@@ -35,7 +35,7 @@ void AddBlock(Scene& scene, const BlockPose& pose, const Colour& colour) {
       for (cell[2] = 0; cell[2] < kCells[2]; ++cell[2]) {
         Vector own_m{};
         for (size_t axis = 0; axis < 3; ++axis) {
-          own_m[axis] = (static_cast<float>(cell[axis]) + 0.5F) * edge_m[axis] - kBlockHalf_m[axis];
+          own_m[axis] = (static_cast<float>(cell[axis]) + 0.5F) * edge_m[axis] - kBlockHalf[axis];
         }
         const Vector turned_m = Rotated(pose.rotation, own_m);
         scene.Add({.mean_m = {pose.centre_m[0] + turned_m[0], pose.centre_m[1] + turned_m[1],

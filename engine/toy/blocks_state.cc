@@ -21,7 +21,7 @@ BlocksState BlocksState::From(std::span<const float> entries) {
   std::copy_n(entries.begin(), 3, state.gripper_m.begin());
   state.held = static_cast<int>(std::lround(entries[3]));
   state.target = static_cast<size_t>(std::lround(entries[4]));
-  state.goal_m = {entries[5], entries[6], kBlockHalf_m[2]};
+  state.goal_m = {entries[5], entries[6], kBlockHalf[2]};
   state.goal_yaw_rad = entries[7];
   for (size_t i = 0; i < kBlocks; ++i) {
     const auto block = entries.subspan(kHead + i * kPerBlock, kPerBlock);
@@ -46,9 +46,9 @@ float RestHeight(const Quaternion& rotation) {
   // The lowest corner: how far each edge reaches along world z.
   const Vector up = Rotated(Inverse(rotation), {0, 0, 1});
   float height_m = 0;
-  for (size_t axis = 0; axis < 3; ++axis) height_m += std::abs(up[axis]) * kBlockHalf_m[axis];
+  for (size_t axis = 0; axis < 3; ++axis) height_m += std::abs(up[axis]) * kBlockHalf[axis];
   // Not a rounding error lower than one that lies flat.
-  return std::max(height_m, kBlockHalf_m[2]);
+  return std::max(height_m, kBlockHalf[2]);
 }
 
 }  // namespace gwm::toy

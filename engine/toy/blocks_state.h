@@ -14,8 +14,8 @@ namespace gwm::toy {
 
 inline constexpr size_t kBlocks = 4;
 inline constexpr int kNoBlock = -1;
-// Half the edges of a block along its own axes.
-inline constexpr Vector kBlockHalf_m = {0.13F, 0.08F, 0.08F};
+// Half the edges of a block along its own axes, metres.
+inline constexpr Vector kBlockHalf = {0.13F, 0.08F, 0.08F};
 
 struct BlockPose {
   Vector centre_m{};

@@ -6,24 +6,26 @@
 namespace gwm::toy {
 namespace {
 
-constexpr float kOverspeed_mps = 2.23F;
-constexpr float kMaxLateral_mps2 = 4.89F, kMaxYawRate_radps = 0.95F, kMaxYaw_radps2 = 1.93F;
-constexpr float kMaxJerk_mps3 = 8.37F;
+// m/s, m/s^2, rad/s, rad/s^2, m/s^3, m.
+constexpr float kOverspeed = 2.23F;
+constexpr float kMaxLateralAcceleration = 4.89F, kMaxYawRate = 0.95F, kMaxYawAcceleration = 1.93F;
+constexpr float kMaxJerk = 8.37F;
 constexpr int kLookAheadSteps = 10;
-constexpr float kOffCentre_m = 0.5F;
+constexpr float kOffCentre = 0.5F;
 constexpr float kOffCentreSteps = 30;
 
-float Lateral_mps2(const LaneState& state) { return state.speed_mps * state.YawRate_radps(); }
+float LateralAcceleration(const LaneState& state) { return state.speed_mps * state.YawRate(); }
 
 float Comfort(const LaneState& before, const LaneState& after) {
-  const float yaw_radps2 = (after.YawRate_radps() - before.YawRate_radps()) / kLaneDt;
-  const float jerk_mps3 =
-      std::hypot(after.drive_mps2 - before.drive_mps2, Lateral_mps2(after) - Lateral_mps2(before)) /
-      kLaneDt;
-  const int passed = static_cast<int>(std::abs(Lateral_mps2(after)) > kMaxLateral_mps2) +
-                     static_cast<int>(std::abs(after.YawRate_radps()) > kMaxYawRate_radps) +
-                     static_cast<int>(std::abs(yaw_radps2) > kMaxYaw_radps2) +
-                     static_cast<int>(jerk_mps3 > kMaxJerk_mps3);
+  const float yaw_acceleration_radps2 = (after.YawRate() - before.YawRate()) / kLaneDt;
+  const float jerk_mps3 = std::hypot(after.drive_mps2 - before.drive_mps2,
+                                     LateralAcceleration(after) - LateralAcceleration(before)) /
+                          kLaneDt;
+  const int passed =
+      static_cast<int>(std::abs(LateralAcceleration(after)) > kMaxLateralAcceleration) +
+      static_cast<int>(std::abs(after.YawRate()) > kMaxYawRate) +
+      static_cast<int>(std::abs(yaw_acceleration_radps2) > kMaxYawAcceleration) +
+      static_cast<int>(jerk_mps3 > kMaxJerk);
   return 1 - 0.125F * static_cast<float>(passed);
 }
 
@@ -41,21 +43,21 @@ bool WillTouch(const LaneState& state) {
 }  // namespace
 
 bool IsOffCentre(const LaneState& state) {
-  return std::abs(std::abs(state.car.across_m) - kLaneCentre_m) > kOffCentre_m;
+  return std::abs(std::abs(state.car.across_m) - kLaneCentre) > kOffCentre;
 }
 
 LaneFactors FactorsOf(const LaneState& before, const LaneState& after) {
-  const bool inside = std::abs(after.car.across_m) + kCarWidth_m / 2 <= kRoadHalf_m;
-  const float over_mps = std::max(0.0F, after.speed_mps - kSpeedLimit_mps);
+  const bool inside = std::abs(after.car.across_m) + kCarWidth / 2 <= kRoadHalf;
+  const float over_mps = std::max(0.0F, after.speed_mps - kSpeedLimit);
   return {.lanes = inside ? 1.0F : 0.0F,
-          .speed = std::max(0.0F, 1 - over_mps / kOverspeed_mps),
+          .speed = std::max(0.0F, 1 - over_mps / kOverspeed),
           .comfort = Comfort(before, after),
           .clearance = WillTouch(after) ? 0.5F : 1.0F,
           .centring = after.off_centre_steps > kOffCentreSteps ? 0.5F : 1.0F};
 }
 
 float LaneReward(const LaneState& before, const LaneState& after, bool collided) {
-  const float gained_percent = 100 * (after.car.along_m - before.car.along_m) / kRoadLength_m;
+  const float gained_percent = 100 * (after.car.along_m - before.car.along_m) / kRoadLength;
   return gained_percent * FactorsOf(before, after).Product() - (collided ? kCollisionPenalty : 0);
 }
 

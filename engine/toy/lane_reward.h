@@ -7,7 +7,7 @@
 
 namespace gwm::toy {
 
-inline constexpr float kSpeedLimit_mps = 8;
+inline constexpr float kSpeedLimit = 8;  // m/s
 inline constexpr float kMostOffCentreSteps = 31;
 inline constexpr float kCollisionPenalty = 1;
 

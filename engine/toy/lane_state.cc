@@ -28,14 +28,12 @@ std::vector<float> LaneState::Entries() const {
   return entries;
 }
 
-float LaneState::YawRate_radps() const {
-  return speed_mps * std::tan(WheelAngle_rad()) / kWheelbase_m;
-}
+float LaneState::YawRate() const { return speed_mps * std::tan(WheelAngle()) / kWheelbase; }
 
 bool TouchesParked(const LaneState& state, const RoadPlace& place) {
   return std::ranges::any_of(state.parked, [&place](const RoadPlace& other) {
-    return std::abs(place.along_m - other.along_m) < kCarLength_m &&
-           std::abs(place.across_m - other.across_m) < kCarWidth_m;
+    return std::abs(place.along_m - other.along_m) < kCarLength &&
+           std::abs(place.across_m - other.across_m) < kCarWidth;
   });
 }
 

@@ -11,13 +11,14 @@
 
 namespace gwm::toy {
 
-inline constexpr float kLaneDt = 0.1F;              // s
-inline constexpr float kRoadLength_m = 100;         // from the start to the finish
-inline constexpr float kLaneWidth_m = 3.5F;         // two lanes, both driven towards +x
-inline constexpr float kRoadHalf_m = kLaneWidth_m;  // the road's edge, from the line between them
-inline constexpr float kLaneCentre_m = kLaneWidth_m / 2;
-inline constexpr float kCarLength_m = 4.5F, kCarWidth_m = 1.9F, kWheelbase_m = 2.9F;
-inline constexpr float kMaxWheelAngle_rad = 0.35F;
+// Seconds, metres, radians.
+inline constexpr float kLaneDt = 0.1F;
+inline constexpr float kRoadLength = 100;       // from the start to the finish
+inline constexpr float kLaneWidth = 3.5F;       // two lanes, both driven towards +x
+inline constexpr float kRoadHalf = kLaneWidth;  // the road's edge, from the line between the lanes
+inline constexpr float kLaneCentre = kLaneWidth / 2;
+inline constexpr float kCarLength = 4.5F, kCarWidth = 1.9F, kWheelbase = 2.9F;
+inline constexpr float kMaxWheelAngle = 0.35F;
 inline constexpr size_t kParkedCars = 2;
 
 struct RoadPlace {
@@ -40,8 +41,9 @@ struct LaneState {
   static LaneState From(std::span<const float> entries);
   std::vector<float> Entries() const;
 
-  float WheelAngle_rad() const { return kMaxWheelAngle_rad * steering; }
-  float YawRate_radps() const;
+  // rad and rad/s, to the left positive.
+  float WheelAngle() const { return kMaxWheelAngle * steering; }
+  float YawRate() const;
 };
 
 // Whether a car there, along the road, touches one of the parked cars.

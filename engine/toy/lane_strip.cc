@@ -22,9 +22,10 @@ namespace {
 
 constexpr uint32_t kTaskNumber = 4;
 constexpr int kSteeringLevels = 21, kThrottleLevels = 2;
-constexpr float kAccelerate_mps2 = 2, kBrake_mps2 = -3, kPedalJerk_mps3 = 4;
-constexpr float kMaxSpeed_mps = 12;
-constexpr float kMaxHeading_rad = std::numbers::pi_v<float> / 2;
+// m/s^2, m/s^3, m/s, rad.
+constexpr float kAccelerate = 2, kBrake = -3, kPedalJerk = 4;
+constexpr float kMaxSpeed = 12;
+constexpr float kMaxHeading = std::numbers::pi_v<float> / 2;
 
 // The nearest of `levels` values that divide [-1, 1] evenly.
 float Level(float entry, int levels) {
@@ -34,18 +35,18 @@ float Level(float entry, int levels) {
 
 LaneState Driven(const LaneState& before, std::span<const float> action) {
   LaneState after = before;
-  const float wanted_mps2 = Level(action[1], kThrottleLevels) > 0 ? kAccelerate_mps2 : kBrake_mps2;
-  const float most_mps2 = kPedalJerk_mps3 * kLaneDt;
+  const float wanted_mps2 = Level(action[1], kThrottleLevels) > 0 ? kAccelerate : kBrake;
+  const float most_mps2 = kPedalJerk * kLaneDt;
   after.drive_mps2 += std::clamp(wanted_mps2 - before.drive_mps2, -most_mps2, most_mps2);
-  after.speed_mps = std::clamp(before.speed_mps + after.drive_mps2 * kLaneDt, 0.0F, kMaxSpeed_mps);
+  after.speed_mps = std::clamp(before.speed_mps + after.drive_mps2 * kLaneDt, 0.0F, kMaxSpeed);
   after.steering = Level(action[0], kSteeringLevels);
-  after.heading_rad = std::clamp(before.heading_rad + after.YawRate_radps() * kLaneDt,
-                                 -kMaxHeading_rad, kMaxHeading_rad);
+  after.heading_rad =
+      std::clamp(before.heading_rad + after.YawRate() * kLaneDt, -kMaxHeading, kMaxHeading);
   const float way_m = after.speed_mps * kLaneDt;
   after.car.along_m =
-      std::min(before.car.along_m + way_m * std::cos(after.heading_rad), kRoadLength_m);
-  after.car.across_m = std::clamp(before.car.across_m + way_m * std::sin(after.heading_rad),
-                                  -kRoadHalf_m, kRoadHalf_m);
+      std::min(before.car.along_m + way_m * std::cos(after.heading_rad), kRoadLength);
+  after.car.across_m =
+      std::clamp(before.car.across_m + way_m * std::sin(after.heading_rad), -kRoadHalf, kRoadHalf);
   after.off_centre_steps =
       IsOffCentre(after) ? std::min(before.off_centre_steps + 1, kMostOffCentreSteps) : 0.0F;
   return after;
@@ -57,7 +58,7 @@ class LaneStrip final : public Task {
 
   std::vector<float> Start(uint32_t index) const override {
     StartDraws draws(kTaskNumber, index);
-    const auto lane = [&draws] { return draws.Next() < 0.5F ? -kLaneCentre_m : kLaneCentre_m; };
+    const auto lane = [&draws] { return draws.Next() < 0.5F ? -kLaneCentre : kLaneCentre; };
     LaneState state;
     state.car.across_m = lane() + draws.Between(-0.5F, 0.5F);
     state.heading_rad = draws.Between(-0.1F, 0.1F);
@@ -72,8 +73,8 @@ class LaneStrip final : public Task {
     const LaneState before = LaneState::From(state);
     const LaneState after = Driven(before, action);
     const bool collided = TouchesParked(after, after.car);
-    const bool left_road = std::abs(after.car.across_m) >= kRoadHalf_m;
-    const bool success = !collided && !left_road && after.car.along_m >= kRoadLength_m;
+    const bool left_road = std::abs(after.car.across_m) >= kRoadHalf;
+    const bool success = !collided && !left_road && after.car.along_m >= kRoadLength;
     return {.next = after.Entries(),
             .reward = LaneReward(before, after, collided),
             .ended = collided || left_road || success,
@@ -88,11 +89,9 @@ class LaneStrip final : public Task {
   const TaskSpec spec_ = {
       .name = "lane-strip",
       .action_dim = 2,
-      .least_state = {0, -kRoadHalf_m, -kMaxHeading_rad, 0, kBrake_mps2, -1, 0, 0, -kRoadHalf_m, 0,
-                      -kRoadHalf_m},
-      .greatest_state = {kRoadLength_m, kRoadHalf_m, kMaxHeading_rad, kMaxSpeed_mps,
-                         kAccelerate_mps2, 1, kMostOffCentreSteps, kRoadLength_m, kRoadHalf_m,
-                         kRoadLength_m, kRoadHalf_m},
+      .least_state = {0, -kRoadHalf, -kMaxHeading, 0, kBrake, -1, 0, 0, -kRoadHalf, 0, -kRoadHalf},
+      .greatest_state = {kRoadLength, kRoadHalf, kMaxHeading, kMaxSpeed, kAccelerate, 1,
+                         kMostOffCentreSteps, kRoadLength, kRoadHalf, kRoadLength, kRoadHalf},
       .control_dt_s = kLaneDt};
 };
 

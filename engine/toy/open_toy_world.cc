@@ -23,6 +23,7 @@ constexpr std::array<Named, 4> kTasks = {{{"blocks", toy::MakeBlocksTask},
 
 std::vector<std::string> ToyWorldNames() {
   std::vector<std::string> names;
+  names.reserve(kTasks.size());
   for (const Named& task : kTasks) names.emplace_back(task.name);
   return names;
 }
