@@ -30,7 +30,7 @@ struct RpcDeps {
   ModelRegistry* models = nullptr;
   SessionTable* sessions = nullptr;
   TrainingRoom* training = nullptr;  // null: the server does not train
-  CallGate* gate = nullptr;  // no new calls once closed
+  CallGate* gate = nullptr;          // no new calls once closed
   StreamWatch* streams = nullptr;
   std::function<DrainPlan(const DrainTimes&)> begin_drain;
   DrainTimes drain_times;  // unless the call says otherwise

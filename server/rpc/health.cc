@@ -15,8 +15,12 @@
 namespace gwm::server {
 namespace {
 
-constexpr const char* kServices[] = {"", "gwm.v1.Simulator", "gwm.v1.Perception", "gwm.v1.Models",
-                                     "gwm.v1.Server", "gwm.v1.Trainer"};
+constexpr const char* kServices[] = {"",
+                                     "gwm.v1.Simulator",
+                                     "gwm.v1.Perception",
+                                     "gwm.v1.Models",
+                                     "gwm.v1.Server",
+                                     "gwm.v1.Trainer"};
 constexpr const char* kLiveness = "liveness";
 
 }  // namespace
