@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from google.protobuf import duration_pb2
 from gwm._generated import perception_pb2, server_pb2, simulator_pb2, tensor_pb2
 from gwm.call_names import CallNames
 from gwm.channel import DEFAULT_TIMEOUT_S, Connection
+from gwm.closing import Closing
 from gwm.models import Models
 from gwm.options import AUTO_RESETS, FEATURE_DTYPES, POOLINGS, PRIORITIES, SAMPLERS, choose
 from gwm.render_fields import render_fields
@@ -40,7 +40,7 @@ from gwm.types import (
 from gwm.wire import from_tensor, numpy_dtype, to_tensor
 
 
-class Client:
+class Client(Closing):
     """A server at an address ("HOST:PORT" or "unix:PATH"). Thread-safe; connects on the first call.
 
     timeout_s is the default deadline of a call. Calls that a repetition cannot harm are repeated when the
@@ -303,17 +303,6 @@ class Client:
     def close(self) -> None:
         """Closes the connection, not the sessions."""
         self._connection.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _duration(seconds: float | None) -> duration_pb2.Duration | None:

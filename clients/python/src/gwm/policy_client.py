@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from gwm._generated import perception_pb2, policy_pb2, session_pb2, spec_pb2
 from gwm.channel import DEFAULT_TIMEOUT_S, Connection
+from gwm.closing import Closing
 from gwm.options import PRIORITIES, choose
 from gwm.replies import failed_rows, timing_of
 from gwm.retry import RetryPolicy
@@ -74,7 +74,7 @@ class ActResult:
     timing: Timing  # encode_s: frames to features; dynamics_s: the policy's network
 
 
-class Policy:
+class Policy(Closing):
     """A policy server at an address ("HOST:PORT" or "unix:PATH"). Thread-safe; connects on the first call.
 
     Calls are repeated as `retry` says: a policy keeps no state, so a repetition does no harm.
@@ -154,17 +154,6 @@ class Policy:
 
     def close(self) -> None:
         self._connection.close()
-
-    def __enter__(self) -> Policy:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _field(field: spec_pb2.FieldSpec) -> FieldSpec:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from gwm._generated import scene_pb2, simulator_pb2
 from gwm.call_names import CallNames
 from gwm.channel import Connection
+from gwm.closing import Closing
 from gwm.errors import GwmError
 from gwm.options import SAMPLERS, choose
 from gwm.render_fields import render_fields
@@ -38,7 +38,7 @@ IMAGINE_TIMEOUT_S = 600.0
 CLOSE_TIMEOUT_S = 5.0
 
 
-class Session:
+class Session(Closing):
     """Made by `Client.create_session`. Calls name environments by `env_ids`; None means all, in order.
 
     Exactly once: reset and step carry a name, and step the number of steps that each environment has made,
@@ -308,17 +308,6 @@ class Session:
             self.connection.call(
                 "simulator", "CloseSession", request, idempotent=True, timeout_s=CLOSE_TIMEOUT_S
             )
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _fork_request(
         self, env_ids: Sequence[int] | None, count: int, split: bool, into_same_session: bool

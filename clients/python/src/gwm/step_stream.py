@@ -7,12 +7,12 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
 from gwm._generated import run_pb2
+from gwm.closing import Closing
 from gwm.errors import DeadlineError, GwmError, from_status
 from gwm.step_messages import reset_result, step_result
 from gwm.types import Array, ResetResult, StepResult
@@ -27,7 +27,7 @@ class _Sent:
     env_ids: list[int]
 
 
-class StepStream:
+class StepStream(Closing):
     """Made by `Session.run`.
 
         with session.run() as stream:
@@ -113,17 +113,6 @@ class StepStream:
     def close(self) -> None:
         """Ends the stream; calls on their way may or may not happen. Safe to call twice."""
         self._link.close()
-
-    def __enter__(self) -> StepStream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _free(self, env_ids: Sequence[int] | None) -> list[int]:
         named = list(range(self._session.num_envs)) if env_ids is None else [int(i) for i in env_ids]
