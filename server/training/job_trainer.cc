@@ -46,6 +46,7 @@ JobTrainer::JobTrainer(const TrainingParts& parts, const TrainingSpec& spec,
       pause_(std::move(pause)),
       folder_(parts.jobs_root + "/" + spec.job_id),
       most_frames_(MostFrames(spec, parts.limits)),
+      micro_rows_(spec.micro_rows == 0 ? kDefaultMicroRows : spec.micro_rows),
       reward_imagines_(ImaginedShareOf(spec.train_json) > 0) {}
 
 JobTrainer::~JobTrainer() { Close(); }
@@ -94,12 +95,11 @@ absl::Status JobTrainer::CopyOrigin() {
 }
 
 absl::Status JobTrainer::Open(TrainingJob& job) {
-  TrainerOptions options{
-      .profile = spec_.profile,
-      .model_json = spec_.model_json,
-      .train_json = spec_.train_json,
-      .seed = spec_.seed,
-      .micro_rows = static_cast<int>(spec_.micro_rows == 0 ? kDefaultMicroRows : spec_.micro_rows)};
+  TrainerOptions options{.profile = spec_.profile,
+                         .model_json = spec_.model_json,
+                         .train_json = spec_.train_json,
+                         .seed = spec_.seed,
+                         .micro_rows = static_cast<int>(micro_rows_)};
   if (spec_.profile.empty()) {
     RETURN_IF_ERROR(CopyOrigin());
     options.checkpoint_dir = folder_ + "/init";
@@ -121,10 +121,11 @@ absl::Status JobTrainer::Open(TrainingJob& job) {
 absl::StatusOr<bool> JobTrainer::FeedOne() {
   std::vector<EpisodeFile> files = parts_.episodes->Since(spec_.dataset, next_number_);
   if (!std::exchange(fed_, true)) {
-    // Of what was there before only as much as the replay holds.
+    // Of what was there before only as much as the replay holds, which is one episode at least.
     uint64_t frames = 0;
     auto first = files.end();
-    while (first != files.begin() && frames + std::prev(first)->frames <= most_frames_) {
+    while (first != files.begin() &&
+           (first == files.end() || frames + std::prev(first)->frames <= most_frames_)) {
       frames += (--first)->frames;
     }
     files.erase(files.begin(), first);
@@ -194,8 +195,7 @@ absl::StatusOr<TrainedMicroBatch> JobTrainer::Learn(TrainPart part) {
   if (batch.updated && part != TrainPart::kTokenizer && part != TrainPart::kDynamics) {
     ++head_updates_;
   }
-  const uint32_t rows = spec_.micro_rows == 0 ? kDefaultMicroRows : spec_.micro_rows;
-  if (parts_.hooks.on_micro_batch) parts_.hooks.on_micro_batch(part, rows, batch);
+  if (parts_.hooks.on_micro_batch) parts_.hooks.on_micro_batch(part, micro_rows_, batch);
   return batch;
 }
 

@@ -59,6 +59,7 @@ class JobTrainer {
   const std::function<bool(absl::Duration)> pause_;
   const std::string folder_;
   const uint64_t most_frames_;
+  const uint32_t micro_rows_;
   const bool reward_imagines_;        // the reward head learns from imagined episodes, too
   std::unique_ptr<Trainer> trainer_;  // device thread
   uint64_t next_number_ = 0;          // of the dataset's episodes

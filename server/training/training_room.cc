@@ -201,10 +201,8 @@ absl::StatusOr<std::string> TrainingRoom::FolderOfOrigin(const TrainingSpec& spe
 
 absl::Status TrainingRoom::CheckRoom(const TrainingSpec& spec) {
   if (stopped_) return DrainingError();
-  const auto active = std::count_if(jobs_.begin(), jobs_.end(), [](const auto& item) {
-    return !Ended(item.second->job().state);
-  });
-  if (static_cast<uint64_t>(active) >= options_.limits.max_training_jobs) {
+  const size_t active = CountActive();
+  if (active >= options_.limits.max_training_jobs) {
     return MakeError(
         absl::StatusCode::kResourceExhausted,
         absl::StrCat(active, " jobs are running; max_training_jobs = ",
@@ -339,6 +337,10 @@ std::vector<JobView> TrainingRoom::List() const {
 
 size_t TrainingRoom::active_jobs() const {
   absl::MutexLock lock(&mutex_);
+  return CountActive();
+}
+
+size_t TrainingRoom::CountActive() const {
   return static_cast<size_t>(std::count_if(jobs_.begin(), jobs_.end(), [](const auto& item) {
     return !Ended(item.second->job().state);
   }));

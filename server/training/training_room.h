@@ -102,6 +102,7 @@ class TrainingRoom {
   absl::StatusOr<std::string> FolderOfOrigin(const TrainingSpec& spec) const;
   // A new job, or the one that this spec began. `begun`: whether it is new.
   absl::StatusOr<Job> Place(TrainingSpec& spec, bool& begun) ABSL_LOCKS_EXCLUDED(mutex_);
+  size_t CountActive() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckRoom(const TrainingSpec& spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetOldJobs(std::vector<Job>& forgotten) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Opened(const Job& job, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
