@@ -154,7 +154,17 @@ absl::StatusOr<std::vector<Episode>> RunEpisodes(RealWorld& real, const Act& act
   return episodes;
 }
 
-void WriteReport(const RealWorld& real, const Controller& controller,
+// Before the episodes: they may take hours. Opens nothing without --out.
+std::ofstream OpenReport() {
+  const std::string path = absl::GetFlag(FLAGS_out);
+  std::ofstream file;
+  if (path.empty()) return file;
+  file.open(path);
+  if (!file) throw BadUsage{absl::StrFormat("--out: cannot write '%s'", path)};
+  return file;
+}
+
+void WriteReport(std::ofstream& file, const RealWorld& real, const Controller& controller,
                  const std::vector<Episode>& episodes, double seconds) {
   nlohmann::json report = gwm::planner::ToJson(episodes);
   report["environment"] = real.spec().model_id;
@@ -173,14 +183,13 @@ void WriteReport(const RealWorld& real, const Controller& controller,
     report["imagined_steps_per_second"] = imagined / seconds;
   }
   std::printf("%s\n", gwm::planner::Line(episodes).c_str());
-  const std::string path = absl::GetFlag(FLAGS_out);
-  if (path.empty()) return;
-  std::ofstream file(path);
+  if (!file.is_open()) return;
   file << report.dump(2) << "\n";
-  if (!file.flush()) throw BadUsage{absl::StrFormat("--out: cannot write '%s'", path)};
+  if (!file.flush()) throw BadUsage{"--out: the report could not be written"};
 }
 
 int Run() {
+  std::ofstream report = OpenReport();
   gwm::client::Client client(absl::GetFlag(FLAGS_real));
   client.WaitUntilConnected(kConnectTimeout);
   absl::StatusOr<Controller> controller = OpenController(client.GetSpec());
@@ -201,7 +210,7 @@ int Run() {
     return 1;
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  WriteReport(real, *controller, *episodes, took.count());
+  WriteReport(report, real, *controller, *episodes, took.count());
   return 0;
 }
 

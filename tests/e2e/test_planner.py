@@ -63,6 +63,7 @@ def test_the_same_seed_gives_the_same_episodes(push: str, tmp_path: Path) -> Non
         (["--policy=best"], "--policy is 'best'; allowed: plan or random"),
         (["--episodes=0"], "--episodes and --steps must be 1 or more"),
         (["--elites=65"], "elites"),
+        (["--out=/no/such/folder/plan.json"], "--out: cannot write '/no/such/folder/plan.json'"),
     ],
 )
 def test_a_wrong_flag_is_named(push: str, flags: list[str], said: str) -> None:
